@@ -1,0 +1,18 @@
+//! The world that tests and the quickstart run against: a real Kubernetes, real git servers, and a
+//! way to wait for what they should come to.
+//!
+//! Everything listens on a free loopback port, keeps its files in one directory, and is killed when
+//! its value is dropped or the process that started it ends, however it ends. Nothing here knows
+//! Fluvial: no crate of the engine is used, so none can be tested against itself.
+//!
+//! Start at [`ControlPlane::start`], [`GitServer::start`], [`SshServer::start`] and [`wait`].
+
+mod certificates;
+mod controlplane;
+mod process;
+mod tools;
+mod wait;
+
+pub use certificates::Authority;
+pub use controlplane::ControlPlane;
+pub use wait::wait;
