@@ -1,0 +1,128 @@
+//! The log: an append-only, totally ordered history that is durable before it is acknowledged.
+//!
+//! Start at [`EventLog`]. [`BlobStore`] keeps the large things that records name by digest,
+//! [`StateStore`] keeps what was folded from records and can be deleted. `memory` is the backend for
+//! simulation; RocksDB lives in a crate of its own, so that pure tests do not build it. Every backend
+//! runs the suite in `contract`.
+//!
+//! Invariants: offsets have no gaps; an append is on disk when it returns; after an error on write
+//! nothing more is written; a blob is stored before the record that names it.
+
+pub mod contract;
+mod group;
+mod key;
+pub mod memory;
+pub mod verify;
+
+use fluvial_event::{Digest, Head, Offset, Record};
+
+pub use group::{GroupCommit, Stage};
+pub use key::Key;
+
+/// What goes wrong with a log, a blob or a state.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The bytes on disk are not what was written.
+    #[error("cannot read the log at {offset}: {source}")]
+    Record {
+        /// Where.
+        offset: Offset,
+        /// What is wrong with it.
+        source: fluvial_event::Error,
+    },
+    /// A batch that does not follow the head.
+    #[error("cannot append: {0}")]
+    Sequence(fluvial_event::Error),
+    /// The log ends before the head that was pinned outside it.
+    #[error("the log ends at {found}, but {pinned} was written: its end is missing; restore it from a backup")]
+    Truncated {
+        /// The pinned head.
+        pinned: Offset,
+        /// The last record found.
+        found: Offset,
+    },
+    /// The log holds another history than the one that was pinned.
+    #[error("record {offset} is not the one that was pinned: history was replaced; restore it from a backup")]
+    Replaced {
+        /// The pinned head.
+        offset: Offset,
+    },
+    /// A blob is missing.
+    #[error("blob {0} is not there")]
+    NoBlob(Digest),
+    /// A blob's bytes are not what its name says.
+    #[error("blob {0} was changed after it was written")]
+    AlteredBlob(Digest),
+    /// An earlier write failed; nothing is written after that.
+    #[error("the log takes no more writes, because one failed: {0}; mend the disk, then restart")]
+    Stopped(String),
+    /// The disk or the database says no.
+    #[error("cannot {doing}: {why}")]
+    Storage {
+        /// What was attempted.
+        doing: &'static str,
+        /// What the storage answered.
+        why: String,
+    },
+}
+
+/// The result of asking a log.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Records, read one at a time.
+pub type Records<'a> = Box<dyn Iterator<Item = Result<Record>> + Send + 'a>;
+
+/// An append-only, totally ordered history.
+pub trait EventLog: Send + Sync {
+    /// The end of the log.
+    fn head(&self) -> Head;
+
+    /// Makes `batch` durable, all or nothing. It must follow the head. After an error of storage every
+    /// later append fails too.
+    fn append(&self, batch: &[Record]) -> Result<()>;
+
+    /// Every record from `from` up to the head as it is now, in order, checked against its hash.
+    fn read(&self, from: Offset) -> Records<'_>;
+
+    /// The records of one stream (the object they are about), newest first.
+    fn stream(&self, stream: &str) -> Records<'_>;
+}
+
+/// Large things by content. Names are digests of what is stored, which is sealed under a [`Key`].
+pub trait BlobStore: Send + Sync {
+    /// Stores `bytes`; durable no later than the next append. The same bytes have the same name.
+    fn put(&self, bytes: &[u8]) -> Result<Digest>;
+
+    /// The bytes named `digest`, checked.
+    fn get(&self, digest: &Digest) -> Result<Vec<u8>>;
+}
+
+/// The point up to which state was folded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// The last record folded in.
+    pub offset: Offset,
+    /// Its hash, so that the state of another history is recognised.
+    pub hash: Digest,
+}
+
+/// A change of one key: its new value, or `None` where it is gone.
+pub type Change = (Vec<u8>, Option<Vec<u8>>);
+
+/// Keys and values, in the order of the keys.
+pub type Pairs<'a> = Box<dyn Iterator<Item = Result<(Vec<u8>, Vec<u8>)>> + Send + 'a>;
+
+/// What was folded from the log. It can be deleted: it is folded again.
+pub trait StateStore: Send + Sync {
+    /// Up to where this state goes; the default where there is none.
+    fn applied(&self) -> Result<Applied>;
+
+    /// Every key.
+    fn load(&self) -> Pairs<'_>;
+
+    /// Writes `changes` and the point they lead to, in one batch.
+    fn commit(&self, applied: Applied, changes: &[Change]) -> Result<()>;
+
+    /// Forgets everything.
+    fn clear(&self) -> Result<()>;
+}

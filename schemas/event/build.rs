@@ -1,0 +1,30 @@
+//! Compiles the protobuf families to Rust, without an installed protoc.
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    const FAMILIES: [&str; 7] = [
+        "proto/decision.proto",
+        "proto/engine.proto",
+        "proto/kustomization.proto",
+        "proto/live.proto",
+        "proto/object.proto",
+        "proto/resource.proto",
+        "proto/source.proto",
+    ];
+    println!("cargo::rerun-if-changed=proto");
+    let files = protox::compile(FAMILIES, ["proto"])?;
+    prost_build::Config::new()
+        .btree_map(["."])
+        .type_attribute("ObjectRef", "#[derive(PartialOrd, Ord)]")
+        .type_attribute(".", "#[derive(serde::Serialize)]")
+        .field_attribute("spec", "#[serde(serialize_with = \"crate::json::raw\")]")
+        .field_attribute(
+            "AppliedObject.action",
+            "#[serde(serialize_with = \"crate::json::action\")]",
+        )
+        .field_attribute(
+            "ObjectObserved.health",
+            "#[serde(serialize_with = \"crate::json::health\")]",
+        )
+        .compile_fds(files)?;
+    Ok(())
+}

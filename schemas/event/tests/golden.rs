@@ -1,0 +1,283 @@
+//! The bytes of every event version ever written, frozen in `schemas/golden/`.
+//!
+//! `UPDATE=1` writes the files that are missing; a file that is there is never rewritten.
+
+use std::path::PathBuf;
+
+use fluvial_event::{
+    Action, AppliedObject, ApplyObjects, Artifact, ArtifactFetched, BuildFailed, Chain, Command,
+    CommandFailed, CommandIssued, Commit, Concluded, Draft, Event, FetchFailed, FinalizerSet, Head,
+    Health, Id, InventoryEntry, ManifestsBuilt, ObjectFailure, ObjectGone, ObjectObserved,
+    ObjectRef, ObjectsApplied, ObjectsPruned, Rendered, ResourceDeleted, ResourceObserved,
+    SourceUnchanged, TermStarted, TimerFired, Timestamp, Waited, WatchGap, command, decode, encode,
+};
+
+fn owner() -> Option<ObjectRef> {
+    Some(ObjectRef {
+        group: "kustomize.toolkit.fluxcd.io".into(),
+        version: "v1".into(),
+        kind: "Kustomization".into(),
+        namespace: "flux-system".into(),
+        name: "apps".into(),
+    })
+}
+
+fn deployment() -> Option<ObjectRef> {
+    Some(ObjectRef {
+        group: "apps".into(),
+        version: "v1".into(),
+        kind: "Deployment".into(),
+        namespace: "apps".into(),
+        name: "podinfo".into(),
+    })
+}
+
+fn rendered() -> Rendered {
+    Rendered {
+        object: deployment(),
+        manifest: "sha256:aa".into(),
+        stage: 3,
+        keep: true,
+        force: true,
+        policy: "Merge".into(),
+    }
+}
+
+fn failure() -> ObjectFailure {
+    ObjectFailure {
+        object: deployment(),
+        reason: "Invalid".into(),
+        message: "no".into(),
+    }
+}
+
+fn text(text: &str) -> String {
+    text.to_owned()
+}
+
+/// One event of every type, with every field set.
+fn samples() -> Vec<Event> {
+    let revision = || text("main@sha1:0123");
+    let entry = || InventoryEntry {
+        id: text("apps_podinfo_apps_Deployment"),
+        version: text("v1"),
+    };
+    let commit = Commit {
+        sha: text("0123"),
+        author_name: text("Jane"),
+        author_email: text("jane@example.org"),
+        subject: text("Scale up"),
+        authored_at: 1_795_428_960,
+    };
+    let artifact = Artifact {
+        revision: revision(),
+        digest: text("sha256:bb"),
+        bytes: 9,
+        blob: text("sha256:cc"),
+        commit: Some(commit),
+    };
+    let apply = ApplyObjects {
+        object: owner(),
+        objects: vec![rendered()],
+        service_account: text("tenant"),
+        force: true,
+        repair: text("spec.replicas"),
+    };
+    vec![
+        ResourceObserved {
+            object: owner(),
+            uid: text("u"),
+            generation: 2,
+            resource_version: text("41"),
+            spec: br#"{"prune":true}"#.to_vec(),
+            invalid: text("no"),
+            deleting: true,
+            finalizer: true,
+            requested_at: text("now"),
+            inventory: vec![entry()],
+            handled_at: text("then"),
+        }
+        .into(),
+        ResourceDeleted {
+            object: owner(),
+            uid: text("u"),
+        }
+        .into(),
+        ArtifactFetched {
+            object: owner(),
+            generation: 2,
+            artifact: Some(artifact),
+        }
+        .into(),
+        SourceUnchanged {
+            object: owner(),
+            generation: 2,
+            revision: revision(),
+        }
+        .into(),
+        FetchFailed {
+            object: owner(),
+            generation: 2,
+            reason: text("R"),
+            message: text("m"),
+            terminal: true,
+        }
+        .into(),
+        ManifestsBuilt {
+            object: owner(),
+            generation: 2,
+            revision: revision(),
+            objects: vec![rendered()],
+            digest: text("sha256:dd"),
+        }
+        .into(),
+        BuildFailed {
+            object: owner(),
+            generation: 2,
+            revision: revision(),
+            reason: text("BuildFailed"),
+            message: text("m"),
+            terminal: true,
+        }
+        .into(),
+        ObjectsApplied {
+            object: owner(),
+            applied: vec![AppliedObject {
+                object: deployment(),
+                uid: text("u"),
+                resource_version: text("42"),
+                manifest: text("sha256:aa"),
+                live: text("sha256:ee"),
+                action: Action::Configured.into(),
+                keep: true,
+            }],
+            failures: vec![failure()],
+        }
+        .into(),
+        ObjectsPruned {
+            object: owner(),
+            pruned: deployment().into_iter().collect(),
+            left: owner().into_iter().collect(),
+            failures: vec![failure()],
+        }
+        .into(),
+        ObjectObserved {
+            object: deployment(),
+            uid: text("u"),
+            resource_version: text("43"),
+            live: text("sha256:ff"),
+            health: Health::InProgress.into(),
+            health_message: text("0 of 2"),
+            manager: text("kubectl-edit"),
+            changed: vec![text("spec.replicas")],
+        }
+        .into(),
+        ObjectGone {
+            object: deployment(),
+            uid: text("u"),
+            resource_version: text("44"),
+        }
+        .into(),
+        TermStarted {
+            identity: text("a"),
+            version: text("0.1.0"),
+        }
+        .into(),
+        TimerFired { object: owner() }.into(),
+        WatchGap {
+            group: text("apps"),
+            kind: text("Deployment"),
+            reason: text("410"),
+        }
+        .into(),
+        FinalizerSet {
+            object: owner(),
+            present: true,
+        }
+        .into(),
+        CommandFailed {
+            object: owner(),
+            message: text("m"),
+        }
+        .into(),
+        CommandIssued {
+            command: Some(Command {
+                kind: Some(command::Kind::ApplyObjects(apply)),
+            }),
+        }
+        .into(),
+        Waited {
+            object: owner(),
+            reason: text("DependencyNotReady"),
+            message: text("m"),
+        }
+        .into(),
+        Concluded {
+            object: owner(),
+            generation: 2,
+            requested_at: text("now"),
+            ready: true,
+            stalled: true,
+            reason: text("ReconciliationSucceeded"),
+            message: text("m"),
+            revision: revision(),
+            duration_ms: 1500,
+            inventory: vec![entry()],
+            digest: text("sha256:dd"),
+            changed: 1,
+            pruned: 2,
+            repair: true,
+        }
+        .into(),
+    ]
+}
+
+fn golden(name: &str, version: u16) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("../golden/{name}.v{version}.bin"))
+}
+
+#[test]
+fn every_version_ever_written_reads_as_it_was_meant() {
+    let samples = samples();
+    let names: Vec<_> = samples.iter().map(Event::name).collect();
+    let types: Vec<_> = Event::TYPES.iter().map(|(.., name)| *name).collect();
+    assert_eq!(
+        names, types,
+        "one sample for every type, in the order of the numbers"
+    );
+
+    let mut chain = Chain::new(Head::default(), 7);
+    for event in samples {
+        let draft = Draft {
+            cause: Id([1; 16]),
+            actor: text("manager:kubectl"),
+            event,
+        };
+        let record = chain.seal(
+            draft,
+            None,
+            Id([2; 16]),
+            Timestamp(1_795_428_960_000_000_000),
+        );
+        let path = golden(record.event.name(), record.event.schema().1);
+        if !path.exists() && std::env::var_os("UPDATE").is_some() {
+            std::fs::write(&path, encode(&record)).unwrap();
+        }
+        let bytes = std::fs::read(&path).unwrap_or_else(|error| {
+            panic!(
+                "cannot read {}: {error}; UPDATE=1 writes it",
+                path.display()
+            )
+        });
+        assert_eq!(decode(&bytes).unwrap(), record, "{}", path.display());
+        assert_eq!(encode(&record), bytes, "{}", path.display());
+    }
+}
+
+#[test]
+fn every_event_reads_as_json() {
+    for event in samples() {
+        let json = serde_json::to_value(&event).unwrap();
+        assert_eq!(json["type"], event.name());
+    }
+}
