@@ -1,0 +1,24 @@
+//! YAML as Kubernetes and kustomize read it, and as they print it.
+//!
+//! Reading follows go.yaml.in/yaml/v3, which kustomize uses: YAML 1.2 booleans (`no` and `on` are
+//! strings), octal and `1_000` integers, timestamps as strings. What would change its meaning on
+//! the way to JSON is refused: duplicate keys, keys that are not strings, infinities.
+
+mod read;
+mod scalar;
+mod write;
+
+pub use read::{Limits, documents, documents_within, line_of};
+pub use write::{to_multi, to_string};
+
+/// Why a text is not YAML that can be used, and where.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}, column {column}: {message}")]
+pub struct Error {
+    /// Line, from 1.
+    pub line: usize,
+    /// Column, from 1.
+    pub column: usize,
+    /// What is wrong, and what to do.
+    pub message: String,
+}

@@ -1,0 +1,502 @@
+//! From parser events to values, within limits.
+//!
+//! The parser (`saphyr-parser`) knows the grammar. This knows what may be repeated, how deep and
+//! how large a document may become, and what a key is.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
+use serde_json::{Map, Value};
+
+use super::{Error, scalar};
+
+/// How much one text may ask for. What comes from aliases is what a small text can make large.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Maps and lists inside each other.
+    pub depth: usize,
+    /// Documents in one text.
+    pub documents: usize,
+    /// Values that aliases and merge keys may add to one text.
+    pub alias_nodes: usize,
+    /// Bytes of text that aliases and merge keys may add to one text.
+    pub alias_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            depth: 256,
+            documents: 100_000,
+            alias_nodes: 500_000,
+            alias_bytes: 8 << 20,
+        }
+    }
+}
+
+/// All documents of a text, in order; documents with nothing in them are left out.
+pub fn documents(text: &str) -> Result<Vec<Value>, Error> {
+    documents_within(text, &Limits::default())
+}
+
+/// As [`documents`], with limits of the caller's own.
+pub fn documents_within(text: &str, limits: &Limits) -> Result<Vec<Value>, Error> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut composer = Composer {
+        parser: Parser::new_from_str(text),
+        limits,
+        anchors: BTreeMap::new(),
+        alias: Size::default(),
+    };
+    let mut documents = Vec::new();
+    let mut count = 0;
+    loop {
+        let (event, span) = composer.next()?;
+        match event {
+            Event::StreamEnd => return Ok(documents),
+            Event::DocumentStart(_) => {
+                count += 1;
+                if count > limits.documents {
+                    let message = format!("more than {} documents in one file", limits.documents);
+                    return Err(at(span.start, message));
+                }
+                composer.anchors.clear();
+                let (event, span) = composer.next()?;
+                let node = composer.node(event, span, 0)?;
+                if !node.value.is_null() {
+                    documents.push(node.value);
+                }
+            }
+            Event::StreamStart | Event::DocumentEnd | Event::Nothing => {}
+            Event::Alias(_)
+            | Event::Scalar(..)
+            | Event::SequenceStart(..)
+            | Event::SequenceEnd
+            | Event::MappingStart(..)
+            | Event::MappingEnd => {
+                return Err(at(span.start, "a value outside of any document"));
+            }
+        }
+    }
+}
+
+/// The line of the key at `path` (map keys, or list indices in decimal) in the first document.
+///
+/// Meant for messages: it reads the text again, so that reading need not remember every line.
+pub fn line_of(text: &str, path: &[&str]) -> Option<usize> {
+    let mut parser = Parser::new_from_str(text.strip_prefix('\u{feff}').unwrap_or(text));
+    let mut next = move || parser.next_event()?.ok();
+    let mut found = None;
+    let mut matched = 0;
+    // One frame per open collection: whether it lies on the path, and what is read next in it.
+    let mut frames: Vec<Frame> = Vec::new();
+    loop {
+        let (event, span) = next()?;
+        match event {
+            Event::StreamEnd | Event::DocumentEnd => return found,
+            Event::SequenceEnd | Event::MappingEnd => {
+                let frame = frames.pop()?;
+                if frame.on_path && matched == path.len() {
+                    return found;
+                }
+            }
+            Event::StreamStart | Event::DocumentStart(_) | Event::Nothing => {}
+            Event::Alias(_)
+            | Event::Scalar(..)
+            | Event::SequenceStart(..)
+            | Event::MappingStart(..) => {
+                let on_path = match frames.last_mut() {
+                    None => true,
+                    Some(frame) => {
+                        if frame.is_key() {
+                            let key = if let Event::Scalar(key, ..) = &event {
+                                key
+                            } else {
+                                ""
+                            };
+                            frame.hit = frame.on_path && path.get(matched) == Some(&key);
+                            frame.count += 1;
+                            if frame.hit {
+                                found = Some(span.start.line());
+                                matched += 1;
+                                if matched == path.len() {
+                                    return found;
+                                }
+                            }
+                            continue;
+                        }
+                        let index = frame.count.to_string();
+                        frame.count += 1;
+                        if frame.sequence {
+                            frame.hit = frame.on_path && path.get(matched) == Some(&index.as_str());
+                            if frame.hit {
+                                found = Some(span.start.line());
+                                matched += 1;
+                                if matched == path.len() {
+                                    return found;
+                                }
+                            }
+                        }
+                        frame.hit
+                    }
+                };
+                let sequence = matches!(event, Event::SequenceStart(..));
+                if sequence || matches!(event, Event::MappingStart(..)) {
+                    frames.push(Frame {
+                        sequence,
+                        on_path,
+                        hit: false,
+                        count: 0,
+                    });
+                }
+            }
+        }
+    }
+}
+
+struct Frame {
+    sequence: bool,
+    on_path: bool,
+    hit: bool,
+    count: usize,
+}
+
+impl Frame {
+    fn is_key(&self) -> bool {
+        !self.sequence && self.count.is_multiple_of(2)
+    }
+}
+
+/// How much a value is: what an alias of it costs.
+#[derive(Clone, Copy, Default)]
+struct Size {
+    nodes: usize,
+    bytes: usize,
+}
+
+impl Size {
+    fn add(&mut self, other: Self) {
+        self.nodes = self.nodes.saturating_add(other.nodes);
+        self.bytes = self.bytes.saturating_add(other.bytes);
+    }
+}
+
+struct Node {
+    value: Value,
+    size: Size,
+}
+
+struct Composer<'a> {
+    parser: Parser<'a, StrInput<'a>>,
+    limits: &'a Limits,
+    /// Values that were finished under an anchor; one that is still open is absent.
+    anchors: BTreeMap<usize, Node>,
+    alias: Size,
+}
+
+impl<'a> Composer<'a> {
+    fn next(&mut self) -> Result<(Event<'a>, Span), Error> {
+        match self.parser.next_event() {
+            Some(Ok(event)) => Ok(event),
+            Some(Err(error)) => Err(from_scan(&error)),
+            None => Ok((Event::StreamEnd, Span::default())),
+        }
+    }
+
+    fn node(&mut self, event: Event<'a>, span: Span, depth: usize) -> Result<Node, Error> {
+        if depth > self.limits.depth {
+            let message = format!("nested more than {} deep", self.limits.depth);
+            return Err(at(span.start, message));
+        }
+        let (anchor, node) = match event {
+            Event::Alias(id) => return self.alias(id, span),
+            Event::Scalar(text, style, anchor, tag) => {
+                let bytes = text.len();
+                let value = scalar_value(text, style, tag.as_deref())
+                    .map_err(|message| at(span.start, message))?;
+                let size = Size { nodes: 1, bytes };
+                (anchor, Node { value, size })
+            }
+            Event::SequenceStart(anchor, _) => (anchor, self.sequence(depth)?),
+            Event::MappingStart(anchor, tag) => {
+                let set = tag.is_some_and(|tag| core_tag(&tag) == Some("set"));
+                (anchor, self.mapping(depth, set)?)
+            }
+            Event::Nothing
+            | Event::StreamStart
+            | Event::StreamEnd
+            | Event::DocumentStart(_)
+            | Event::DocumentEnd
+            | Event::SequenceEnd
+            | Event::MappingEnd => return Err(at(span.start, "expected a value")),
+        };
+        if anchor > 0 {
+            let copy = Node {
+                value: node.value.clone(),
+                size: node.size,
+            };
+            // The copy kept under the anchor is itself something that the text made twice.
+            self.spend(node.size, span)?;
+            self.anchors.insert(anchor, copy);
+        }
+        Ok(node)
+    }
+
+    fn alias(&mut self, id: usize, span: Span) -> Result<Node, Error> {
+        let Some(node) = self.anchors.get(&id) else {
+            return Err(at(span.start, "an anchor contains itself"));
+        };
+        let size = node.size;
+        let mut spent = self.alias;
+        spent.add(size);
+        self.check(spent, span)?;
+        self.alias = spent;
+        let value = node.value.clone();
+        Ok(Node { value, size })
+    }
+
+    fn spend(&mut self, size: Size, span: Span) -> Result<(), Error> {
+        self.alias.add(size);
+        self.check(self.alias, span)
+    }
+
+    fn check(&self, spent: Size, span: Span) -> Result<(), Error> {
+        if spent.nodes > self.limits.alias_nodes || spent.bytes > self.limits.alias_bytes {
+            return Err(at(
+                span.start,
+                "anchors and aliases make this document too large; write the values out",
+            ));
+        }
+        Ok(())
+    }
+
+    fn sequence(&mut self, depth: usize) -> Result<Node, Error> {
+        let mut items = Vec::new();
+        let mut size = Size { nodes: 1, bytes: 0 };
+        loop {
+            let (event, span) = self.next()?;
+            if matches!(event, Event::SequenceEnd) {
+                let value = Value::Array(items);
+                return Ok(Node { value, size });
+            }
+            let node = self.node(event, span, depth + 1)?;
+            size.add(node.size);
+            items.push(node.value);
+        }
+    }
+
+    fn mapping(&mut self, depth: usize, set: bool) -> Result<Node, Error> {
+        let mut map = Map::new();
+        let mut merged: Option<(Value, Span)> = None;
+        let mut size = Size { nodes: 1, bytes: 0 };
+        loop {
+            let (event, span) = self.next()?;
+            let key = match event {
+                Event::MappingEnd => break,
+                Event::Scalar(text, ScalarStyle::Plain, _, None) if text == "<<" => None,
+                event => Some(self.key(event, span, depth)?),
+            };
+            let (event, value_span) = self.next()?;
+            let mut node = self.node(event, value_span, depth + 1)?;
+            size.add(node.size);
+            let Some(key) = key else {
+                if merged.replace((node.value, span)).is_some() {
+                    return Err(at(
+                        span.start,
+                        "the merge key `<<` is there twice; use a list",
+                    ));
+                }
+                continue;
+            };
+            size.bytes += key.len();
+            if set && node.value.is_null() {
+                node.value = Value::String(String::new());
+            }
+            if map.contains_key(&key) {
+                let message =
+                    format!("the key {key:?} is there twice in one map; remove one of them");
+                return Err(at(span.start, message));
+            }
+            map.insert(key, node.value);
+        }
+        if let Some((value, span)) = merged {
+            merge(&mut map, value, span)?;
+        }
+        let value = Value::Object(map);
+        Ok(Node { value, size })
+    }
+
+    fn key(&mut self, event: Event<'a>, span: Span, depth: usize) -> Result<String, Error> {
+        match self.node(event, span, depth + 1)?.value {
+            Value::String(key) => Ok(key),
+            other => {
+                let message = format!("the key {other} is not a string; quote it");
+                Err(at(span.start, message))
+            }
+        }
+    }
+}
+
+/// Adds what a merge key brings; what the map says itself, and what came earlier, wins.
+fn merge(map: &mut Map<String, Value>, value: Value, span: Span) -> Result<(), Error> {
+    let sources = match value {
+        Value::Array(items) => items,
+        other => vec![other],
+    };
+    for source in sources {
+        let Value::Object(source) = source else {
+            return Err(at(
+                span.start,
+                "the merge key `<<` needs a map or a list of maps",
+            ));
+        };
+        for (key, value) in source {
+            map.entry(key).or_insert(value);
+        }
+    }
+    Ok(())
+}
+
+fn scalar_value(
+    text: Cow<'_, str>,
+    style: ScalarStyle,
+    tag: Option<&Tag>,
+) -> Result<Value, String> {
+    match tag {
+        Some(tag) => match core_tag(tag) {
+            Some(name) => scalar::tagged(name, &text),
+            None => Ok(Value::String(text.into_owned())),
+        },
+        None if style == ScalarStyle::Plain => scalar::plain(&text),
+        None => Ok(Value::String(text.into_owned())),
+    }
+}
+
+/// The name of a tag of YAML's own, such as `int` of `!!int`.
+fn core_tag(tag: &Tag) -> Option<&str> {
+    if tag.is_yaml_core_schema() {
+        return Some(&tag.suffix);
+    }
+    tag.suffix.strip_prefix("tag:yaml.org,2002:")
+}
+
+fn from_scan(error: &ScanError) -> Error {
+    at(*error.marker(), error.info())
+}
+
+fn at(marker: Marker, message: impl Into<String>) -> Error {
+    Error {
+        line: marker.line(),
+        column: marker.col() + 1,
+        message: message.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write;
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn documents_are_read_in_order_and_empty_ones_left_out() {
+        let text =
+            "\u{feff}# nothing\n---\na: 1\n---\n# nothing\n---\n- b\n...\n---\nc: [d, {e: f}]\n";
+        assert_eq!(
+            documents(text),
+            Ok(vec![
+                json!({"a": 1}),
+                json!(["b"]),
+                json!({"c": ["d", {"e": "f"}]})
+            ])
+        );
+        assert_eq!(documents(""), Ok(vec![]));
+    }
+
+    #[test]
+    fn anchors_and_merge_keys_are_expanded() {
+        let text = "x: &x {a: 1, b: 2}\ny: &y {b: 3, c: 4}\nz:\n  <<: [*x, *y]\n  a: 0\nw: *x\n";
+        assert_eq!(
+            documents(text),
+            Ok(vec![json!({
+                "x": {"a": 1, "b": 2}, "y": {"b": 3, "c": 4},
+                "z": {"a": 0, "b": 2, "c": 4}, "w": {"a": 1, "b": 2},
+            })])
+        );
+    }
+
+    #[test]
+    fn what_is_refused_says_where() {
+        let cases = [
+            ("a: 1\nb: 2\na: 3\n", 3, "the key \"a\" is there twice"),
+            ("a:\n  1: b\n", 2, "the key 1 is not a string"),
+            ("a:\n\tb: 1\n", 2, ""),
+            ("a: .inf\n", 1, "no form in JSON"),
+            ("a: &a [*a]\n", 1, "an anchor contains itself"),
+            ("a: *b\n", 1, "anchor"),
+            ("a:\n  <<: 3\n", 2, "the merge key"),
+            ("a: !!int b\n", 1, "cannot decode"),
+            ("a: [\n", 2, ""),
+        ];
+        for (text, line, message) in cases {
+            let error = documents(text).expect_err(text);
+            assert!(error.message.contains(message), "{text:?}: {error}");
+            assert_eq!(error.line, line, "{text:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn bombs_are_refused_before_they_grow() {
+        let mut laughs = "a0: &a0 [lol]\n".to_owned();
+        for level in 1..10 {
+            let alias = format!("*a{}", level - 1);
+            let all = vec![alias; 10].join(", ");
+            writeln!(laughs, "a{level}: &a{level} [{all}]").expect("a String takes it");
+        }
+        let long = "x".repeat(100_000);
+        let quadratic = format!("a: &a {long}\nb: [{}]\n", vec!["*a"; 20_000].join(", "));
+        for text in [
+            laughs.as_str(),
+            &quadratic,
+            &"[".repeat(200_000),
+            &"a: {".repeat(3_000),
+            &"- ".repeat(3_000),
+            &"---\na\n".repeat(100_001),
+        ] {
+            assert!(documents(text).is_err(), "{}…", &text[..20]);
+        }
+    }
+
+    #[test]
+    fn limits_hold_at_the_limit() {
+        let limits = Limits {
+            depth: 2,
+            documents: 2,
+            alias_nodes: 2,
+            alias_bytes: 100,
+        };
+        let accepted = |text| documents_within(text, &limits).is_ok();
+        assert!(accepted("[[a]]") && !accepted("[[[a]]]"));
+        assert!(accepted("--- a\n--- b\n") && !accepted("--- a\n--- b\n--- c\n"));
+        assert!(accepted("[&a b, *a]") && !accepted("[&a b, *a, *a]"));
+    }
+
+    #[test]
+    fn the_line_of_a_field_is_found() {
+        let text = "a: 1\nb:\n  c: x\n  d:\n  - e: 1\n  - e: 2\n    f: 3\n";
+        let cases: [(&[&str], Option<usize>); 6] = [
+            (&["a"], Some(1)),
+            (&["b"], Some(2)),
+            (&["b", "d"], Some(4)),
+            (&["b", "d", "1"], Some(6)),
+            (&["b", "d", "1", "f"], Some(7)),
+            (&["z"], None),
+        ];
+        for (path, line) in cases {
+            assert_eq!(line_of(text, path), line, "{path:?}");
+        }
+    }
+}
