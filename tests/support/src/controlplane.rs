@@ -81,7 +81,7 @@ impl ControlPlane {
     fn try_start(directory: &Path) -> Result<Self> {
         let [etcd, etcd_peer, apiserver] = free_ports()?;
         let layout = Layout {
-            directory: directory.to_owned(),
+            directory: std::path::absolute(directory).context("cannot tell where we are")?,
             binary: tools::program("controlplane")?,
             kwok: tools::program("kwok")?,
             etcd,

@@ -9,10 +9,15 @@
 
 mod certificates;
 mod controlplane;
+mod git;
 mod process;
+mod ssh;
 mod tools;
 mod wait;
 
 pub use certificates::Authority;
 pub use controlplane::ControlPlane;
+pub use git::repository::{Change, Repository};
+pub use git::server::{Access, GitServer, Transport};
+pub use ssh::SshServer;
 pub use wait::wait;
