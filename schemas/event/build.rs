@@ -10,12 +10,19 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "proto/resource.proto",
         "proto/source.proto",
     ];
+    const STATE: &str = "#[derive(wincode::SchemaRead, wincode::SchemaWrite)]";
     println!("cargo::rerun-if-changed=proto");
     let files = protox::compile(FAMILIES, ["proto"])?;
     prost_build::Config::new()
         .btree_map(["."])
         .type_attribute("ObjectRef", "#[derive(PartialOrd, Ord)]")
         .type_attribute(".", "#[derive(serde::Serialize)]")
+        // These are kept in folded state, too, which has bincode's layout.
+        .type_attribute("Artifact", STATE)
+        .type_attribute("Commit", STATE)
+        .type_attribute("InventoryEntry", STATE)
+        .type_attribute("ObjectRef", STATE)
+        .type_attribute("Rendered", STATE)
         .field_attribute("spec", "#[serde(serialize_with = \"crate::json::raw\")]")
         .field_attribute(
             "AppliedObject.action",

@@ -50,7 +50,7 @@ impl Chain {
         now: Timestamp,
     ) -> Record {
         let offset = self.head.offset.next();
-        let id = id.unwrap_or_else(|| Id::placed(&self.head.hash, offset.0));
+        let id = Id::placed(&self.head.hash, offset.0);
         self.sequence += 1;
         let mut record = Record {
             offset,

@@ -9,11 +9,7 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 /// The protobuf messages, as generated from `proto/`.
-#[expect(
-    clippy::pedantic,
-    clippy::use_self,
-    reason = "generated code"
-)]
+#[expect(clippy::pedantic, reason = "generated code")]
 mod proto {
     include!(concat!(env!("OUT_DIR"), "/fluvial.event.v1.rs"));
 }

@@ -7,9 +7,10 @@ use std::path::PathBuf;
 use fluvial_event::{
     Action, AppliedObject, ApplyObjects, Artifact, ArtifactFetched, BuildFailed, Chain, Command,
     CommandFailed, CommandIssued, Commit, Concluded, Draft, Event, FetchFailed, FinalizerSet, Head,
-    Health, Id, InventoryEntry, ManifestsBuilt, ObjectFailure, ObjectGone, ObjectObserved,
-    ObjectRef, ObjectsApplied, ObjectsPruned, Rendered, ResourceDeleted, ResourceObserved,
-    SourceUnchanged, TermStarted, TimerFired, Timestamp, Waited, WatchGap, command, decode, encode,
+    Health, Id, Inventory, InventoryEntry, ManifestsBuilt, ObjectFailure, ObjectGone,
+    ObjectObserved, ObjectRef, ObjectsApplied, ObjectsPruned, Rendered, ResourceDeleted,
+    ResourceObserved, SourceUnchanged, TermStarted, TimerFired, Timestamp, Waited, WatchGap,
+    command, decode, encode,
 };
 
 fn owner() -> Option<ObjectRef> {
@@ -222,7 +223,9 @@ fn samples() -> Vec<Event> {
             message: text("m"),
             revision: revision(),
             duration_ms: 1500,
-            inventory: vec![entry()],
+            inventory: Some(Inventory {
+                entries: vec![entry()],
+            }),
             digest: text("sha256:dd"),
             changed: 1,
             pruned: 2,
