@@ -1,0 +1,37 @@
+//! The Flux API as data: every kind, every field, every version ever published, in one model.
+//!
+//! Entry points: [`GitRepository::read`] and [`Kustomization::read`] turn an object of any version
+//! into the model; [`crd::all`] gives the definitions that a cluster must hold.
+//!
+//! What callers may rely on:
+//! - one schema per kind ([`schema`]) makes the CRD, the defaults and the errors, so what the API
+//!   server accepts and what `read` accepts cannot drift apart;
+//! - `read` is total and pure: unknown fields and nulls are dropped, defaults filled in, and the first
+//!   invalid field is an [`Error`] that names its path and what is allowed there;
+//! - no error repeats a value that could be a secret (a URL, a patch, a variable).
+//!
+//! It leaves reconciling to `engine/`, and talking to a cluster to `engine/cluster`.
+//!
+//! Start reading at [`kustomization`], then [`schema`].
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+pub mod condition;
+pub mod crd;
+pub mod duration;
+pub mod error;
+pub mod git_repository;
+pub mod kinds;
+pub mod kustomization;
+pub mod metadata;
+pub mod reason;
+pub mod reference;
+mod schema;
+pub mod status;
+
+pub use condition::Condition;
+pub use duration::Duration;
+pub use error::Error;
+pub use git_repository::{GitRepository, GitRepositorySpec, GitRepositoryStatus};
+pub use kustomization::{Kustomization, KustomizationSpec, KustomizationStatus};
+pub use metadata::Metadata;
+pub use reason::Reason;
