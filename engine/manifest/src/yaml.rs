@@ -8,8 +8,13 @@ mod read;
 mod scalar;
 mod write;
 
-pub use read::{Limits, documents, documents_within, line_of};
+pub use read::{Limits, canonical, documents, documents_verbatim, documents_within, line_of};
 pub use write::{to_multi, to_string};
+
+/// What a plain scalar of this text means; text that has no meaning of its own is a string.
+pub fn scalar(text: &str) -> serde_json::Value {
+    scalar::plain(text).unwrap_or_else(|_| text.into())
+}
 
 /// Why a text is not YAML that can be used, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

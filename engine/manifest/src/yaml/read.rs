@@ -42,10 +42,44 @@ pub fn documents(text: &str) -> Result<Vec<Value>, Error> {
 
 /// As [`documents`], with limits of the caller's own.
 pub fn documents_within(text: &str, limits: &Limits) -> Result<Vec<Value>, Error> {
+    compose(text, limits, Numbers::Canonical, &[])
+}
+
+/// As [`documents`], for a reader that prints what it was given.
+///
+/// A decimal number keeps its text (`1.10`), and scalars right below `text_at`, a path of keys from
+/// the root of a document, are strings of their text, unless they are null: kustomize reads
+/// `metadata.annotations` so. [`canonical`] turns such a value into what [`documents`] would give.
+pub fn documents_verbatim(text: &str, text_at: &[&str]) -> Result<Vec<Value>, Error> {
+    compose(text, &Limits::default(), Numbers::Verbatim, text_at)
+}
+
+/// Rewrites the numbers that [`documents_verbatim`] left as they were written.
+pub fn canonical(value: &mut Value) {
+    match value {
+        Value::Number(number) => {
+            if let Some(canonical) = scalar::canonical(number) {
+                *number = canonical;
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(canonical),
+        Value::Object(map) => map.values_mut().for_each(canonical),
+        Value::Null | Value::Bool(_) | Value::String(_) => {}
+    }
+}
+
+fn compose(
+    text: &str,
+    limits: &Limits,
+    numbers: Numbers,
+    text_at: &[&str],
+) -> Result<Vec<Value>, Error> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut composer = Composer {
         parser: Parser::new_from_str(text),
         limits,
+        numbers,
+        text_at,
         anchors: BTreeMap::new(),
         alias: Size::default(),
     };
@@ -63,7 +97,7 @@ pub fn documents_within(text: &str, limits: &Limits) -> Result<Vec<Value>, Error
                 }
                 composer.anchors.clear();
                 let (event, span) = composer.next()?;
-                let node = composer.node(event, span, 0)?;
+                let node = composer.node(event, span, Place::root())?;
                 if !node.value.is_null() {
                     documents.push(node.value);
                 }
@@ -182,20 +216,62 @@ impl Size {
     }
 }
 
+#[derive(Clone, Copy)]
+enum Numbers {
+    Canonical,
+    Verbatim,
+}
+
+/// Where in a document a value is: how deep, and how far along the path whose scalars are text.
+#[derive(Clone, Copy)]
+struct Place {
+    depth: usize,
+    matched: Option<usize>,
+}
+
+impl Place {
+    fn root() -> Self {
+        Self {
+            depth: 0,
+            matched: Some(0),
+        }
+    }
+
+    fn inside(self) -> Self {
+        Self {
+            depth: self.depth + 1,
+            matched: None,
+        }
+    }
+
+    fn below(self, key: &str, text_at: &[&str]) -> Self {
+        let matched = self.matched.filter(|&count| {
+            // One past the end of the path: the scalars themselves.
+            !text_at.is_empty() && text_at.get(count).is_none_or(|part| *part == key)
+        });
+        Self {
+            depth: self.depth + 1,
+            matched: matched.map(|count| count + 1),
+        }
+    }
+}
+
 struct Node {
     value: Value,
     size: Size,
 }
 
-struct Composer<'a> {
+struct Composer<'a, 'o> {
     parser: Parser<'a, StrInput<'a>>,
-    limits: &'a Limits,
+    limits: &'o Limits,
+    numbers: Numbers,
+    text_at: &'o [&'o str],
     /// Values that were finished under an anchor; one that is still open is absent.
     anchors: BTreeMap<usize, Node>,
     alias: Size,
 }
 
-impl<'a> Composer<'a> {
+impl<'a> Composer<'a, '_> {
     fn next(&mut self) -> Result<(Event<'a>, Span), Error> {
         match self.parser.next_event() {
             Some(Ok(event)) => Ok(event),
@@ -204,8 +280,8 @@ impl<'a> Composer<'a> {
         }
     }
 
-    fn node(&mut self, event: Event<'a>, span: Span, depth: usize) -> Result<Node, Error> {
-        if depth > self.limits.depth {
+    fn node(&mut self, event: Event<'a>, span: Span, place: Place) -> Result<Node, Error> {
+        if place.depth > self.limits.depth {
             let message = format!("nested more than {} deep", self.limits.depth);
             return Err(at(span.start, message));
         }
@@ -213,15 +289,16 @@ impl<'a> Composer<'a> {
             Event::Alias(id) => return self.alias(id, span),
             Event::Scalar(text, style, anchor, tag) => {
                 let bytes = text.len();
-                let value = scalar_value(text, style, tag.as_deref())
+                let value = self
+                    .scalar(text, style, tag.as_deref(), place)
                     .map_err(|message| at(span.start, message))?;
                 let size = Size { nodes: 1, bytes };
                 (anchor, Node { value, size })
             }
-            Event::SequenceStart(anchor, _) => (anchor, self.sequence(depth)?),
+            Event::SequenceStart(anchor, _) => (anchor, self.sequence(place)?),
             Event::MappingStart(anchor, tag) => {
                 let set = tag.is_some_and(|tag| core_tag(&tag) == Some("set"));
-                (anchor, self.mapping(depth, set)?)
+                (anchor, self.mapping(place, set)?)
             }
             Event::Nothing
             | Event::StreamStart
@@ -271,7 +348,29 @@ impl<'a> Composer<'a> {
         Ok(())
     }
 
-    fn sequence(&mut self, depth: usize) -> Result<Node, Error> {
+    fn scalar(
+        &self,
+        text: Cow<'_, str>,
+        style: ScalarStyle,
+        tag: Option<&Tag>,
+        place: Place,
+    ) -> Result<Value, String> {
+        match tag.map(core_tag) {
+            Some(Some(name)) => return scalar::tagged(name, &text),
+            Some(None) => return Ok(Value::String(text.into_owned())),
+            None if style != ScalarStyle::Plain => return Ok(Value::String(text.into_owned())),
+            None => {}
+        }
+        if place.matched == Some(self.text_at.len() + 1) {
+            return Ok(scalar::text_or_null(&text));
+        }
+        match self.numbers {
+            Numbers::Canonical => scalar::plain(&text),
+            Numbers::Verbatim => scalar::verbatim(&text),
+        }
+    }
+
+    fn sequence(&mut self, place: Place) -> Result<Node, Error> {
         let mut items = Vec::new();
         let mut size = Size { nodes: 1, bytes: 0 };
         loop {
@@ -280,13 +379,13 @@ impl<'a> Composer<'a> {
                 let value = Value::Array(items);
                 return Ok(Node { value, size });
             }
-            let node = self.node(event, span, depth + 1)?;
+            let node = self.node(event, span, place.inside())?;
             size.add(node.size);
             items.push(node.value);
         }
     }
 
-    fn mapping(&mut self, depth: usize, set: bool) -> Result<Node, Error> {
+    fn mapping(&mut self, place: Place, set: bool) -> Result<Node, Error> {
         let mut map = Map::new();
         let mut merged: Option<(Value, Span)> = None;
         let mut size = Size { nodes: 1, bytes: 0 };
@@ -295,10 +394,13 @@ impl<'a> Composer<'a> {
             let key = match event {
                 Event::MappingEnd => break,
                 Event::Scalar(text, ScalarStyle::Plain, _, None) if text == "<<" => None,
-                event => Some(self.key(event, span, depth)?),
+                event => Some(self.key(event, span, place)?),
             };
             let (event, value_span) = self.next()?;
-            let mut node = self.node(event, value_span, depth + 1)?;
+            let below = key
+                .as_ref()
+                .map_or(place.inside(), |key| place.below(key, self.text_at));
+            let mut node = self.node(event, value_span, below)?;
             size.add(node.size);
             let Some(key) = key else {
                 if merged.replace((node.value, span)).is_some() {
@@ -327,8 +429,8 @@ impl<'a> Composer<'a> {
         Ok(Node { value, size })
     }
 
-    fn key(&mut self, event: Event<'a>, span: Span, depth: usize) -> Result<String, Error> {
-        match self.node(event, span, depth + 1)?.value {
+    fn key(&mut self, event: Event<'a>, span: Span, place: Place) -> Result<String, Error> {
+        match self.node(event, span, place.inside())?.value {
             Value::String(key) => Ok(key),
             other => {
                 let message = format!("the key {other} is not a string; quote it");
@@ -356,21 +458,6 @@ fn merge(map: &mut Map<String, Value>, value: Value, span: Span) -> Result<(), E
         }
     }
     Ok(())
-}
-
-fn scalar_value(
-    text: Cow<'_, str>,
-    style: ScalarStyle,
-    tag: Option<&Tag>,
-) -> Result<Value, String> {
-    match tag {
-        Some(tag) => match core_tag(tag) {
-            Some(name) => scalar::tagged(name, &text),
-            None => Ok(Value::String(text.into_owned())),
-        },
-        None if style == ScalarStyle::Plain => scalar::plain(&text),
-        None => Ok(Value::String(text.into_owned())),
-    }
 }
 
 /// The name of a tag of YAML's own, such as `int` of `!!int`.
@@ -482,6 +569,18 @@ mod tests {
         assert!(accepted("[[a]]") && !accepted("[[[a]]]"));
         assert!(accepted("--- a\n--- b\n") && !accepted("--- a\n--- b\n--- c\n"));
         assert!(accepted("[&a b, *a]") && !accepted("[&a b, *a, *a]"));
+    }
+
+    #[test]
+    fn verbatim_keeps_the_text_of_decimals_and_of_the_named_scalars() {
+        let text = "metadata:\n  annotations:\n    a: 1.10\n    b: 2001-01-01\n    c: yes\n    d: ~\n  x: 1.10\n  y: 0x10\n";
+        let mut read = documents_verbatim(text, &["metadata", "annotations"]).expect("it is YAML");
+        assert_eq!(
+            read[0].to_string(),
+            r#"{"metadata":{"annotations":{"a":"1.10","b":"2001-01-01","c":"yes","d":null},"x":1.10,"y":16}}"#
+        );
+        canonical(&mut read[0]);
+        assert_eq!(read[0]["metadata"]["x"].to_string(), "1.1");
     }
 
     #[test]

@@ -36,6 +36,33 @@ pub(super) fn plain(text: &str) -> Result<Value, Refusal> {
     Ok(number(text).map_or_else(|| Value::String(text.to_owned()), Value::Number))
 }
 
+/// As [`plain`], but a decimal that is a number in JSON too keeps its text.
+pub(super) fn verbatim(text: &str) -> Result<Value, Refusal> {
+    let value = plain(text)?;
+    let decimal = matches!(&value, Value::Number(_)) && text.contains(['.', 'e', 'E']);
+    if decimal && let Ok(number) = text.parse::<Number>() {
+        return Ok(Value::Number(number));
+    }
+    Ok(value)
+}
+
+/// Text as it is, unless it says null.
+pub(super) fn text_or_null(text: &str) -> Value {
+    match text {
+        "" | "~" | "null" | "Null" | "NULL" => Value::Null,
+        text => Value::String(text.to_owned()),
+    }
+}
+
+/// A number's canonical text, where it differs.
+pub(super) fn canonical(written: &Number) -> Option<Number> {
+    let text = written.as_str();
+    if !text.contains(['.', 'e', 'E']) {
+        return None;
+    }
+    float(text).filter(|canonical| canonical.as_str() != text)
+}
+
 /// The value of a scalar with an explicit tag, its prefix `tag:yaml.org,2002:` removed.
 pub(super) fn tagged(tag: &str, text: &str) -> Result<Value, Refusal> {
     let wrong = || Err(format!("cannot decode {text:?} as !!{tag}"));
