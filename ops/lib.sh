@@ -1,0 +1,143 @@
+# shellcheck shell=bash
+# What ops/test and ops/quickstart share: where things are built and kept, and how what is missing
+# gets there. Sourced, never run. Nothing is built twice: everything lands in one cache outside the
+# checkout, and a stamp beside it says which version it is.
+
+set -euo pipefail
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+export FLUVIAL_CACHE=${FLUVIAL_CACHE:-$HOME/.cache/fluvial}
+export CARGO_TARGET_DIR=$FLUVIAL_CACHE/target
+export PATH=$FLUVIAL_CACHE/bin:$HOME/.cargo/bin:/usr/local/go/bin:$PATH
+
+KUBERNETES_VERSION=1.37.2 # as in tests/controlplane/go.mod
+KWOK_VERSION=0.8.0
+KUSTOMIZE_VERSION=5.8.2
+NEXTEST_VERSION=0.9.151
+DENY_VERSION=0.20.2
+
+say() { printf '%s\n' "$*"; }
+fail() {
+    printf '%s: %s\n' "${0##*/}" "$*" >&2
+    exit 1
+}
+
+# Runs a long command in silence, and shows what it said only when it fails.
+quietly() {
+    local log
+    log=$(mktemp)
+    if "$@" >"$log" 2>&1 </dev/null; then
+        rm -f "$log"
+        return
+    fi
+    tail -n 60 "$log" >&2
+    fail "this failed: $* (all of its output: $log)"
+}
+
+# The Debian packages that are missing, of those that the builds and tests need.
+missing_packages() {
+    local pair
+    for pair in \
+        cc:gcc clang:clang cmake:cmake curl:curl git:git mold:mold pkg-config:pkg-config \
+        setpriv:util-linux flock:util-linux ssh-keygen:openssh-client /usr/sbin/sshd:openssh-server; do
+        command -v "${pair%%:*}" >/dev/null || say "${pair##*:}"
+    done
+    # bindgen loads it to read RocksDB's header.
+    compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' >/dev/null ||
+        compgen -G '/usr/lib/*/libclang*.so*' >/dev/null ||
+        [[ -n ${LIBCLANG_PATH:-} ]] || say libclang-dev
+    python_with_yaml >/dev/null || say python3-yaml
+}
+
+# A Python that has PyYAML, which the conformance comparison reads with.
+python_with_yaml() {
+    local python
+    for python in python3 /usr/bin/python3; do
+        if "$python" -c 'import yaml' 2>/dev/null; then
+            say "$python"
+            return
+        fi
+    done
+    return 1
+}
+
+install_packages() {
+    local packages sudo=()
+    mapfile -t packages < <(missing_packages | sort -u)
+    ((${#packages[@]})) || return 0
+    command -v apt-get >/dev/null ||
+        fail "please install what these Debian packages have: ${packages[*]}"
+    if ((EUID != 0)); then
+        command -v sudo >/dev/null || fail "please install, as root: apt-get install ${packages[*]}"
+        sudo=(sudo)
+    fi
+    say "Installing ${packages[*]} …"
+    quietly "${sudo[@]}" apt-get update
+    quietly "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
+        apt-get install --yes --no-install-recommends "${packages[@]}"
+}
+
+require_toolchains() {
+    command -v cargo >/dev/null ||
+        fail "Rust is missing: install rustup (https://rustup.rs); it takes the version from rust-toolchain.toml"
+    command -v go >/dev/null ||
+        fail "Go is missing, which builds the Kubernetes that we test with: install Go 1.26 or later (https://go.dev/dl)"
+}
+
+# build NAME VERSION TEXT COMMAND…: runs the command unless bin/NAME is of that version already.
+build() {
+    local name=$1 version=$2 text=$3
+    shift 3
+    local stamp=$FLUVIAL_CACHE/stamp/$name
+    [[ -x $FLUVIAL_CACHE/bin/$name && $(cat "$stamp" 2>/dev/null) == "$version" ]] && return
+    say "Building $text (once) …"
+    rm -f "$stamp"
+    quietly "$@"
+    printf '%s\n' "$version" >"$stamp"
+}
+
+build_controlplane() {
+    local version=k8s.io/component-base/version
+    # Beside and then renamed: a program that runs cannot be overwritten.
+    go build -C "$ROOT/tests/controlplane" -trimpath -o "$FLUVIAL_CACHE/bin/controlplane.new" \
+        -ldflags "-s -w -X $version.gitVersion=v$KUBERNETES_VERSION \
+            -X $version.gitMajor=1 -X $version.gitMinor=${KUBERNETES_VERSION:2:2}" . &&
+        mv "$FLUVIAL_CACHE/bin/controlplane.new" "$FLUVIAL_CACHE/bin/controlplane"
+}
+
+# A hash of what the control plane is built from; its stages are read at run time.
+controlplane_version() {
+    (cd "$ROOT/tests/controlplane" && cat -- *.go go.mod go.sum <(go env GOVERSION) |
+        sha256sum | cut -d ' ' -f 1)
+}
+
+go_install() { GOBIN=$FLUVIAL_CACHE/bin GOFLAGS=-trimpath go install "$1"; }
+
+cargo_install() {
+    CARGO_TARGET_DIR=$FLUVIAL_CACHE/target-tools \
+        cargo install --locked --force --root "$FLUVIAL_CACHE" --version "$2" "$1"
+}
+
+# The programs of the test world. Two scripts at once take turns.
+build_controlplane_tools() {
+    mkdir -p "$FLUVIAL_CACHE"/{bin,stamp}
+    exec 9>"$FLUVIAL_CACHE/lock"
+    flock 9
+    build controlplane "$(controlplane_version)" \
+        "Kubernetes $KUBERNETES_VERSION, some ten minutes on two cores" build_controlplane
+    build kwok $KWOK_VERSION "kwok $KWOK_VERSION" go_install sigs.k8s.io/kwok/cmd/kwok@v$KWOK_VERSION
+    exec 9>&-
+}
+
+# The programs that only the tests need.
+build_test_tools() {
+    exec 9>"$FLUVIAL_CACHE/lock"
+    flock 9
+    build kustomize $KUSTOMIZE_VERSION "kustomize $KUSTOMIZE_VERSION" \
+        go_install sigs.k8s.io/kustomize/kustomize/v5@v$KUSTOMIZE_VERSION
+    build cargo-nextest $NEXTEST_VERSION "cargo-nextest $NEXTEST_VERSION, a few minutes" \
+        cargo_install cargo-nextest $NEXTEST_VERSION
+    build cargo-deny $DENY_VERSION "cargo-deny $DENY_VERSION, a few minutes" \
+        cargo_install cargo-deny $DENY_VERSION
+    exec 9>&-
+}
