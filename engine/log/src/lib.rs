@@ -8,6 +8,7 @@
 //! Invariants: offsets have no gaps; an append is on disk when it returns; after an error on write
 //! nothing more is written; a blob is stored before the record that names it.
 
+pub mod check;
 pub mod contract;
 mod group;
 mod key;
@@ -16,7 +17,7 @@ pub mod verify;
 
 use fluvial_event::{Digest, Head, Offset, Record};
 
-pub use group::{GroupCommit, Stage};
+pub use group::{GroupCommit, Limits, Plain, Producer, Stage};
 pub use key::Key;
 
 /// What goes wrong with a log, a blob or a state.
@@ -34,7 +35,9 @@ pub enum Error {
     #[error("cannot append: {0}")]
     Sequence(fluvial_event::Error),
     /// The log ends before the head that was pinned outside it.
-    #[error("the log ends at {found}, but {pinned} was written: its end is missing; restore it from a backup")]
+    #[error(
+        "the log ends at {found}, but {pinned} was written: its end is missing; restore it from a backup"
+    )]
     Truncated {
         /// The pinned head.
         pinned: Offset,
@@ -42,10 +45,22 @@ pub enum Error {
         found: Offset,
     },
     /// The log holds another history than the one that was pinned.
-    #[error("record {offset} is not the one that was pinned: history was replaced; restore it from a backup")]
+    #[error(
+        "record {offset} is not the one that was pinned: history was replaced; restore it from a backup"
+    )]
     Replaced {
         /// The pinned head.
         offset: Offset,
+    },
+    /// A record that could not be read back.
+    #[error(
+        "cannot append record {offset}: it has {bytes} bytes, more than a record may have; put what is large into a blob"
+    )]
+    TooLarge {
+        /// Where it would stand.
+        offset: Offset,
+        /// Its size.
+        bytes: usize,
     },
     /// A blob is missing.
     #[error("blob {0} is not there")]
@@ -53,6 +68,30 @@ pub enum Error {
     /// A blob's bytes are not what its name says.
     #[error("blob {0} was changed after it was written")]
     AlteredBlob(Digest),
+    /// There is no key in this file.
+    #[error(
+        "cannot find the key {path}: restore it from a backup; what was sealed under it stays sealed without it"
+    )]
+    NoKey {
+        /// The file.
+        path: String,
+    },
+    /// The file of the key cannot be used.
+    #[error("cannot use the key {path}: {why}")]
+    Key {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The log was written under another key.
+    #[error(
+        "cannot open the log with this key: the log was written under another one; restore that key from a backup"
+    )]
+    WrongKey,
+    /// Another process writes here.
+    #[error("cannot write to {0}: another process does; stop it first")]
+    Locked(String),
     /// An earlier write failed; nothing is written after that.
     #[error("the log takes no more writes, because one failed: {0}; mend the disk, then restart")]
     Stopped(String),
@@ -64,6 +103,16 @@ pub enum Error {
         /// What the storage answered.
         why: String,
     },
+}
+
+impl Error {
+    /// What the storage answered `why` while `doing`.
+    pub fn storage(doing: &'static str, why: impl std::fmt::Display) -> Self {
+        Self::Storage {
+            doing,
+            why: why.to_string(),
+        }
+    }
 }
 
 /// The result of asking a log.

@@ -1,0 +1,48 @@
+//! What every backend checks of a record on its way in and on its way out.
+
+use fluvial_event::{Chain, Head, Offset, RECORD_BYTES_MAX, Record};
+
+use crate::{Error, Result};
+
+/// The chain after `batch`; an error where the batch does not follow.
+pub fn batch(chain: &Chain, batch: &[Record]) -> Result<Chain> {
+    let mut chain = chain.clone();
+    for record in batch {
+        chain.follow(record).map_err(Error::Sequence)?;
+    }
+    Ok(chain)
+}
+
+/// `bytes`, unless they are more than could be read back.
+pub fn size(offset: Offset, bytes: Vec<u8>) -> Result<Vec<u8>> {
+    if bytes.len() > RECORD_BYTES_MAX {
+        return Err(Error::TooLarge {
+            offset,
+            bytes: bytes.len(),
+        });
+    }
+    Ok(bytes)
+}
+
+/// What was read at `offset`, if it is what belongs there.
+pub fn record(offset: Offset, decoded: Result<Record, fluvial_event::Error>) -> Result<Record> {
+    let source = match decoded {
+        Ok(record) if record.offset == offset => return Ok(record),
+        Ok(record) => fluvial_event::Error::Gap {
+            want: offset,
+            found: record.offset,
+        },
+        Err(source) => source,
+    };
+    Err(Error::Record { offset, source })
+}
+
+/// The end of a log that ends with `record`.
+pub fn head(record: &Record) -> Head {
+    Head {
+        offset: record.offset,
+        hash: record.hash,
+        time: record.time,
+        epoch: record.epoch,
+    }
+}
