@@ -1,0 +1,78 @@
+//! One door for each outside library: who else wants what it does asks the door.
+
+use crate::{Repository, Use};
+
+/// The libraries that only the named crates may use, in their programs; a test may use what it likes.
+const DOORS: &[(&str, &[&str])] = &[
+    // sorted
+    ("chacha20poly1305", &["engine/log", "engine/log-rocksdb"]),
+    ("clap", &["ops/fluvial", "tests/sim"]),
+    ("gix", &["engine/source"]),
+    ("gix-transport", &["engine/source"]),
+    ("indicatif", &["ops/fluvial"]),
+    ("json-patch", &["engine/kustomize"]),
+    ("k8s-openapi", &["engine/cluster", "tests/e2e"]),
+    ("kube", &["engine/cluster", "tests/e2e"]),
+    ("prost", &["schemas/event"]),
+    ("rcgen", &["tests/support"]),
+    ("reqwest", &["engine/source"]),
+    ("rocksdb", &["engine/log-rocksdb"]),
+    ("rustls", &["engine/source", "tests/support"]),
+    ("saphyr-parser", &["engine/manifest"]),
+    ("tar", &["engine/source"]),
+    ("wincode", &["engine/reduce", "schemas/event"]),
+];
+
+/// Complains of a library used past its door.
+pub fn check(repository: &Repository) -> Vec<String> {
+    let mut complaints = Vec::new();
+    for member in &repository.crates {
+        for dependency in member
+            .dependencies
+            .iter()
+            .filter(|each| each.used == Use::Program)
+        {
+            let door = DOORS
+                .iter()
+                .find(|(library, _)| *library == dependency.name);
+            let Some((library, owners)) = door else {
+                continue;
+            };
+            if !owners.contains(&member.folder.as_str()) {
+                complaints.push(format!(
+                    "{}: uses {library}, whose door is {}; ask the door for what is needed",
+                    member.folder,
+                    owners.join(" and ")
+                ));
+            }
+        }
+    }
+    complaints
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::example::{member, none, repository};
+
+    #[test]
+    fn the_repository_goes_through_its_doors() {
+        none(&check(Repository::read()));
+    }
+
+    #[test]
+    fn a_way_past_the_door_is_found() {
+        for (folder, library, used, complaints) in [
+            ("engine/log-rocksdb", "rocksdb", Use::Program, 0),
+            ("engine/runtime", "rocksdb", Use::Program, 1),
+            ("engine/runtime", "rocksdb", Use::Tests, 0),
+            ("engine/runtime", "tokio", Use::Program, 0),
+        ] {
+            let found = check(&repository(
+                vec![member(folder, &[(library, used)])],
+                vec![],
+            ));
+            assert_eq!(found.len(), complaints, "{folder} -> {library}: {found:?}");
+        }
+    }
+}
