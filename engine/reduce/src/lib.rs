@@ -1,1 +1,30 @@
-//! .
+//! How it is decided: pure folds from records to state, and from state to the commands that are due.
+//!
+//! [`World`] is everything known about every object as of one offset. Its two doors are
+//! [`World::evolve`], which folds one record in, and [`World::decide`], which says what is due; a
+//! decision takes effect only when it comes back as a record. Each kind has a file of its own:
+//! `git_repository`, `kustomization`. `live` is what the cluster was last seen to hold.
+//!
+//! Invariants: no clock but the record's, no chance but a hash, no order but the keys'; no event makes
+//! it fail; a decision that is recorded is not due again. So the same log gives the same world.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+#![deny(clippy::wildcard_enum_match_arm)]
+
+mod bystander;
+mod declared;
+mod git_repository;
+mod index;
+mod kustomization;
+mod live;
+mod schedule;
+mod state;
+mod world;
+
+pub use declared::{Conclusion, Declared, Outstanding};
+pub use git_repository::Source;
+pub use index::Watched;
+pub use kustomization::{Kustomization, Owned};
+pub use live::Seen;
+pub use schedule::Due;
+pub use state::{Error, Key};
+pub use world::{Decided, World};

@@ -42,13 +42,7 @@ impl Chain {
     /// Makes `draft` the next record. A clock that went back does not take the log's time with it.
     ///
     /// `correlation` is that of the cause, [`Id::NONE`] where the cause is none or began it all.
-    pub fn seal(
-        &mut self,
-        draft: Draft,
-        id: Option<Id>,
-        correlation: Id,
-        now: Timestamp,
-    ) -> Record {
+    pub fn seal(&mut self, draft: Draft, correlation: Id, now: Timestamp) -> Record {
         let offset = self.head.offset.next();
         let id = Id::placed(&self.head.hash, offset.0);
         self.sequence += 1;

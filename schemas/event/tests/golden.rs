@@ -144,13 +144,11 @@ fn samples() -> Vec<Event> {
         ObjectsApplied {
             object: owner(),
             applied: vec![AppliedObject {
-                object: deployment(),
+                rendered: Some(rendered()),
                 uid: text("u"),
                 resource_version: text("42"),
-                manifest: text("sha256:aa"),
                 live: text("sha256:ee"),
                 action: Action::Configured.into(),
-                keep: true,
             }],
             failures: vec![failure()],
         }

@@ -1,0 +1,166 @@
+//! Who depends on whom: derived from the states, never stored, and always as if made from nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fluvial_event::ObjectRef;
+
+/// An object that is watched in the cluster, and for whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Watched {
+    /// The version it was last written with; empty where only its health is asked.
+    pub version: String,
+    /// The Kustomizations that own it or wait for it.
+    pub by: BTreeSet<ObjectRef>,
+}
+
+/// What one Kustomization refers to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Links {
+    pub(crate) source: Option<ObjectRef>,
+    pub(crate) dependencies: Vec<ObjectRef>,
+    /// By identity, with the version.
+    pub(crate) objects: BTreeMap<ObjectRef, String>,
+}
+
+/// The references between objects, in both directions.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Index {
+    links: BTreeMap<ObjectRef, Links>,
+    users: BTreeMap<ObjectRef, BTreeSet<ObjectRef>>,
+    dependents: BTreeMap<ObjectRef, BTreeSet<ObjectRef>>,
+    watched: BTreeMap<ObjectRef, Watched>,
+    /// How many watched objects there are of each group, version and kind.
+    kinds: BTreeMap<(String, String, String), usize>,
+}
+
+impl Index {
+    /// Replaces what `object` refers to. Answers the objects that nobody watches any more.
+    pub(crate) fn set(&mut self, object: &ObjectRef, links: Links) -> Vec<ObjectRef> {
+        let before = self.links.remove(object).unwrap_or_default();
+        if before == links {
+            self.links.insert(object.clone(), links);
+            return Vec::new();
+        }
+        if let Some(source) = &before.source {
+            remove(&mut self.users, source, object);
+        }
+        for dependency in &before.dependencies {
+            remove(&mut self.dependents, dependency, object);
+        }
+        if let Some(source) = &links.source {
+            self.users
+                .entry(source.clone())
+                .or_default()
+                .insert(object.clone());
+        }
+        for dependency in &links.dependencies {
+            self.dependents
+                .entry(dependency.clone())
+                .or_default()
+                .insert(object.clone());
+        }
+        let mut left = Vec::new();
+        for (target, version) in &before.objects {
+            if links.objects.get(target) != Some(version) && self.unwatch(target, object) {
+                left.push(target.clone());
+            }
+        }
+        for (target, version) in &links.objects {
+            if before.objects.get(target) != Some(version) {
+                self.watch(target, version, object);
+            }
+        }
+        if links != Links::default() {
+            self.links.insert(object.clone(), links);
+        }
+        left.retain(|target| !self.watched.contains_key(target));
+        left
+    }
+
+    fn watch(&mut self, target: &ObjectRef, version: &str, by: &ObjectRef) {
+        let mut whom = self.take(target);
+        whom.by.insert(by.clone());
+        if !version.is_empty() {
+            version.clone_into(&mut whom.version);
+        }
+        *self.kinds.entry(kind_of(target, &whom)).or_default() += 1;
+        self.watched.insert(target.clone(), whom);
+    }
+
+    fn unwatch(&mut self, target: &ObjectRef, by: &ObjectRef) -> bool {
+        let mut whom = self.take(target);
+        whom.by.remove(by);
+        if whom.by.is_empty() {
+            return true;
+        }
+        *self.kinds.entry(kind_of(target, &whom)).or_default() += 1;
+        self.watched.insert(target.clone(), whom);
+        false
+    }
+
+    fn take(&mut self, target: &ObjectRef) -> Watched {
+        let Some(watched) = self.watched.remove(target) else {
+            return Watched {
+                version: String::new(),
+                by: BTreeSet::new(),
+            };
+        };
+        let kind = kind_of(target, &watched);
+        if let Some(count) = self.kinds.get_mut(&kind) {
+            *count -= 1;
+            if *count == 0 {
+                self.kinds.remove(&kind);
+            }
+        }
+        watched
+    }
+
+    /// The Kustomizations made from `source`.
+    pub(crate) fn users(&self, source: &ObjectRef) -> impl Iterator<Item = &ObjectRef> {
+        self.users.get(source).into_iter().flatten()
+    }
+
+    /// The Kustomizations that wait for `object`.
+    pub(crate) fn dependents(&self, object: &ObjectRef) -> impl Iterator<Item = &ObjectRef> {
+        self.dependents.get(object).into_iter().flatten()
+    }
+
+    /// What `object` waits for.
+    pub(crate) fn dependencies(&self, object: &ObjectRef) -> &[ObjectRef] {
+        self.links
+            .get(object)
+            .map_or(&[], |links| &links.dependencies)
+    }
+
+    /// Who watches `target`, by identity.
+    pub(crate) fn watched(&self, target: &ObjectRef) -> Option<&Watched> {
+        self.watched.get(target)
+    }
+
+    /// Every watched object.
+    pub(crate) fn all_watched(&self) -> impl Iterator<Item = (&ObjectRef, &Watched)> {
+        self.watched.iter()
+    }
+
+    /// The kinds of the watched objects: group, version, kind.
+    pub(crate) fn kinds(&self) -> impl Iterator<Item = &(String, String, String)> {
+        self.kinds.keys()
+    }
+}
+
+fn kind_of(target: &ObjectRef, watched: &Watched) -> (String, String, String) {
+    (
+        target.group.clone(),
+        watched.version.clone(),
+        target.kind.clone(),
+    )
+}
+
+fn remove(map: &mut BTreeMap<ObjectRef, BTreeSet<ObjectRef>>, key: &ObjectRef, value: &ObjectRef) {
+    if let Some(set) = map.get_mut(key) {
+        set.remove(value);
+        if set.is_empty() {
+            map.remove(key);
+        }
+    }
+}

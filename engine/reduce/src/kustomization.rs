@@ -1,0 +1,358 @@
+//! `Kustomization`: what it owns, how far an attempt has come, and how it ended.
+//!
+//! What is due is `decide`'s business; this file folds.
+
+mod decide;
+mod deletion;
+mod health;
+mod owned;
+mod repair;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fluvial_api::KustomizationSpec;
+use fluvial_event::{
+    Artifact, BuildKustomization, Concluded, Event, InventoryEntry, ObjectRef, ObjectsApplied,
+    ObjectsPruned, Record, Rendered, ResourceObserved, Timestamp, command,
+};
+use fluvial_manifest::ObjectId;
+use wincode::{SchemaRead, SchemaWrite};
+
+use crate::declared::Declared;
+use crate::schedule::retry_ms;
+pub use owned::Owned;
+
+/// How an attempt ended, before that is concluded.
+#[derive(Clone, Debug, Default, PartialEq, SchemaRead, SchemaWrite)]
+pub(crate) struct End {
+    stalled: bool,
+    reason: String,
+    message: String,
+}
+
+/// One run from build to health.
+#[derive(Clone, Debug, Default, PartialEq, SchemaRead, SchemaWrite)]
+pub(crate) struct Attempt {
+    generation: i64,
+    requested_at: String,
+    started: i64,
+    /// When the last outcome came: health has its timeout from here.
+    progressed: i64,
+    artifact: Artifact,
+    /// Someone asked for it by hand: everything is applied, changed or not.
+    thorough: bool,
+    is_built: bool,
+    pub(crate) objects: Vec<Rendered>,
+    digest: String,
+    /// The last stage that was applied; 0 for none.
+    applied_through: u32,
+    changed: u32,
+    pruned: u32,
+    end: Option<End>,
+}
+
+/// What is stored of a Kustomization under one key; its objects have keys of their own.
+#[derive(Clone, Debug, Default, PartialEq, SchemaRead, SchemaWrite)]
+pub(crate) struct Core {
+    pub(crate) declared: Declared,
+    pub(crate) attempt: Option<Attempt>,
+    /// The digest of the artifact that was last attempted.
+    attempted: String,
+    applied_revision: String,
+    /// Whether the inventory changed since it was last said.
+    inventory_changed: bool,
+    /// The stage of the apply in hand.
+    in_hand: u32,
+    /// The drift that is being repaired.
+    repairing: String,
+    /// How that went: how many objects, and the failure if any.
+    repaired: Option<(u32, String)>,
+}
+
+/// The state of one Kustomization.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Kustomization {
+    pub(crate) core: Core,
+    pub(crate) owned: BTreeMap<ObjectRef, Owned>,
+    /// The spec as decisions read it; made from the stored one.
+    pub(crate) spec: Option<KustomizationSpec>,
+    /// The owned objects whose state changed since it was last stored.
+    pub(crate) dirty: BTreeSet<ObjectRef>,
+}
+
+impl Kustomization {
+    /// What it owns.
+    pub fn owned(&self) -> &BTreeMap<ObjectRef, Owned> {
+        &self.owned
+    }
+
+    /// The revision that was last applied with success.
+    pub fn applied_revision(&self) -> &str {
+        &self.core.applied_revision
+    }
+
+    /// The manifest that an object is held to: that of the attempt in hand, else the applied one.
+    pub(crate) fn manifest_of(&self, object: &ObjectRef) -> Option<&str> {
+        let mut attempted = self
+            .core
+            .attempt
+            .iter()
+            .flat_map(|attempt| &attempt.objects);
+        let rendered = attempted.find(|it| {
+            it.object
+                .as_ref()
+                .is_some_and(|it| it.identity() == *object)
+        });
+        let rendered = rendered.or_else(|| self.owned.get(object).map(|owned| &owned.rendered))?;
+        Some(rendered.manifest.as_str()).filter(|manifest| !manifest.is_empty())
+    }
+
+    /// Puts together what was stored.
+    pub(crate) fn restored(core: Core) -> Self {
+        let mut this = Self {
+            core,
+            ..Self::default()
+        };
+        this.read_spec();
+        this
+    }
+
+    fn read_spec(&mut self) {
+        self.spec = serde_json::from_slice(&self.core.declared.spec).ok();
+    }
+
+    /// Folds in a record about this object.
+    pub(crate) fn evolve(&mut self, record: &Record) {
+        match &record.event {
+            Event::ResourceObserved(seen) => self.observe(seen),
+            Event::ManifestsBuilt(built) => {
+                if self.settle(record)
+                    && let Some(attempt) = &mut self.core.attempt
+                {
+                    attempt.is_built = true;
+                    attempt.objects.clone_from(&built.objects);
+                    attempt.digest.clone_from(&built.digest);
+                }
+            }
+            Event::BuildFailed(failed) => {
+                if self.settle(record) {
+                    self.end(failed.terminal, &failed.reason, failed.message.clone());
+                }
+            }
+            Event::ObjectsApplied(applied) => self.applied(applied, record),
+            Event::ObjectsPruned(pruned) => self.pruned(pruned, record),
+            Event::FinalizerSet(set) => self.core.declared.finalizer_set(set, record),
+            Event::CommandFailed(failed) => self.core.declared.stumble(failed, record),
+            Event::CommandIssued(issued) => {
+                self.core.declared.issue(record);
+                match issued
+                    .command
+                    .as_ref()
+                    .and_then(|command| command.kind.as_ref())
+                {
+                    Some(command::Kind::BuildKustomization(build)) => {
+                        self.begin(build, record.time)
+                    }
+                    Some(command::Kind::ApplyObjects(apply)) => {
+                        self.core.repairing.clone_from(&apply.repair);
+                        self.core.in_hand = apply.objects.first().map_or(0, |it| it.stage);
+                    }
+                    Some(
+                        command::Kind::FetchGit(_)
+                        | command::Kind::PruneObjects(_)
+                        | command::Kind::SetFinalizer(_),
+                    )
+                    | None => {}
+                }
+            }
+            Event::Waited(waited) => self.core.declared.wait(waited),
+            Event::Concluded(concluded) => self.conclude(concluded, record.time),
+            Event::ResourceDeleted(_)
+            | Event::ArtifactFetched(_)
+            | Event::SourceUnchanged(_)
+            | Event::FetchFailed(_)
+            | Event::ObjectObserved(_)
+            | Event::ObjectGone(_)
+            | Event::TermStarted(_)
+            | Event::TimerFired(_)
+            | Event::WatchGap(_) => {}
+        }
+    }
+
+    fn observe(&mut self, seen: &ResourceObserved) {
+        if self.core.declared.uid != seen.uid {
+            let dirty = self.owned.keys().cloned().collect();
+            *self = Self {
+                dirty,
+                ..Self::default()
+            };
+        }
+        self.core.declared.observe(seen);
+        self.read_spec();
+        if self.core.declared.concluded.is_none() && self.owned.is_empty() {
+            self.adopt(&seen.inventory);
+        }
+    }
+
+    /// What an earlier engine applied is owned from the start.
+    fn adopt(&mut self, entries: &[InventoryEntry]) {
+        for entry in entries {
+            let Ok(id) = entry.id.parse::<ObjectId>() else {
+                continue;
+            };
+            let ObjectId {
+                group,
+                kind,
+                namespace,
+                name,
+            } = id;
+            let object = ObjectRef {
+                group,
+                version: entry.version.clone(),
+                kind,
+                namespace,
+                name,
+            };
+            self.dirty.insert(object.identity());
+            self.owned.insert(object.identity(), Owned::adopted(object));
+        }
+    }
+
+    fn settle(&mut self, record: &Record) -> bool {
+        let settled = self.core.declared.settle(record);
+        if settled {
+            self.core.declared.stumbles = 0;
+            if let Some(attempt) = &mut self.core.attempt {
+                attempt.progressed = record.time.0;
+            }
+        }
+        settled
+    }
+
+    fn begin(&mut self, build: &BuildKustomization, time: Timestamp) {
+        let artifact = build.artifact.clone().unwrap_or_default();
+        let declared = &self.core.declared;
+        self.core.attempted.clone_from(&artifact.digest);
+        self.core.attempt = Some(Attempt {
+            generation: build.generation,
+            requested_at: declared.requested_at.clone(),
+            started: time.0,
+            progressed: time.0,
+            artifact,
+            thorough: declared.is_requested(),
+            ..Attempt::default()
+        });
+    }
+
+    fn end(&mut self, stalled: bool, reason: &str, message: String) {
+        if let Some(attempt) = &mut self.core.attempt {
+            attempt.end = Some(End {
+                stalled,
+                reason: reason.to_owned(),
+                message,
+            });
+        }
+    }
+
+    fn applied(&mut self, outcome: &ObjectsApplied, record: &Record) {
+        if !self.settle(record) {
+            return;
+        }
+        let is_repair = !self.core.repairing.is_empty();
+        let mut changed = 0;
+        for applied in &outcome.applied {
+            let Some(object) = applied.rendered.as_ref().and_then(|it| it.object.as_ref()) else {
+                continue;
+            };
+            let key = object.identity();
+            let owned = self.owned.entry(key.clone()).or_default();
+            self.core.inventory_changed |= owned.version() != object.version;
+            changed += u32::from(owned.take(applied));
+            if is_repair {
+                owned.count_repair(record.time);
+            }
+            self.dirty.insert(key);
+        }
+        let failure = owned::sentence(&outcome.failures);
+        if is_repair {
+            self.core.repaired = Some((changed, failure));
+            return;
+        }
+        let Some(attempt) = &mut self.core.attempt else {
+            return;
+        };
+        attempt.changed += changed;
+        if failure.is_empty() {
+            attempt.applied_through = self.core.in_hand;
+        } else {
+            self.end(false, "ReconciliationFailed", failure);
+        }
+    }
+
+    fn pruned(&mut self, outcome: &ObjectsPruned, record: &Record) {
+        if !self.settle(record) {
+            return;
+        }
+        for object in outcome.pruned.iter().chain(&outcome.left) {
+            let key = object.identity();
+            self.owned.remove(&key);
+            self.core.inventory_changed = true;
+            self.dirty.insert(key);
+        }
+        if let Some(attempt) = &mut self.core.attempt {
+            attempt.pruned += u32::try_from(outcome.pruned.len()).unwrap_or(u32::MAX);
+        }
+        if outcome.failures.is_empty() {
+            return;
+        }
+        if self.core.declared.deleting {
+            let declared = &mut self.core.declared;
+            declared.failures = declared.failures.saturating_add(1);
+            declared.paused_until = record.time.plus_ms(retry_ms(declared.failures)).0;
+        }
+        self.end(false, "PruneFailed", owned::sentence(&outcome.failures));
+    }
+
+    fn conclude(&mut self, concluded: &Concluded, time: Timestamp) {
+        if concluded.repair {
+            self.core.repaired = None;
+            self.core.repairing.clear();
+            self.core.declared.waiting = None;
+            if concluded.ready {
+                return;
+            }
+        }
+        if let Some(attempt) = self.core.attempt.take()
+            && concluded.ready
+        {
+            self.core.applied_revision.clone_from(&concluded.revision);
+            self.forget_what_left(&attempt);
+        }
+        if concluded.inventory.is_some() {
+            self.core.inventory_changed = false;
+        }
+        self.core.declared.conclude(concluded, time);
+    }
+
+    /// After success, what is not in the set is owned no more: it was pruned, or is to be kept.
+    fn forget_what_left(&mut self, attempt: &Attempt) {
+        let now: BTreeSet<_> = attempt.identities().collect();
+        let dirty = &mut self.dirty;
+        self.owned.retain(|object, _| {
+            let stays = now.contains(object);
+            if !stays {
+                dirty.insert(object.clone());
+            }
+            stays
+        });
+    }
+}
+
+impl Attempt {
+    fn identities(&self) -> impl Iterator<Item = ObjectRef> {
+        self.objects
+            .iter()
+            .filter_map(|it| it.object.as_ref())
+            .map(ObjectRef::identity)
+    }
+}

@@ -1,0 +1,456 @@
+//! What is due for a Kustomization: whether to begin, what comes next, how it ended.
+
+use std::collections::BTreeSet;
+
+use fluvial_api::KustomizationSpec;
+use fluvial_event::{
+    ApplyObjects, Artifact, BuildKustomization, Concluded, Decision, Doomed, Inventory,
+    InventoryEntry, ObjectRef, PruneObjects, Rendered, Timestamp, command,
+};
+use fluvial_manifest::ObjectId;
+
+use super::health::Verdict;
+use super::{Attempt, End, Kustomization};
+use crate::schedule::{Due, jittered_ms};
+use crate::world::World;
+
+/// How long the objects of a stage have to become ready before the next is applied. flux: 60s.
+const STAGE_MS_MAX: i64 = 60_000;
+
+impl Kustomization {
+    /// What is due. Asked twice without news in between, it answers the same.
+    pub(crate) fn decide(&self, object: &ObjectRef, now: Timestamp, world: &World) -> Due {
+        let declared = &self.core.declared;
+        if let Some(due) = declared.decide_first(object, now) {
+            return due;
+        }
+        if declared.deleting {
+            return self.decide_deletion(object, world);
+        }
+        if let Some((changed, failure)) = &self.core.repaired {
+            return self.conclude_repair(object, *changed, failure);
+        }
+        if let Some(attempt) = &self.core.attempt {
+            return self.proceed(object, attempt, now, world);
+        }
+        if !declared.invalid.is_empty() {
+            return self.refuse(object, &declared.invalid);
+        }
+        let Some(spec) = &self.spec else {
+            return self.refuse(object, "the recorded spec cannot be read by this version");
+        };
+        if spec.suspend {
+            return declared.wait_for(object, "Suspended", "reconciliation is suspended".into());
+        }
+        let next = self.next(spec);
+        let news = world
+            .artifact_for(object, spec)
+            .is_some_and(|it| it.digest != self.core.attempted);
+        if now < next && !news {
+            return self
+                .repair(object, now, world)
+                .unwrap_or_else(|at| Due::At(next.min(at)));
+        }
+        self.begin_when_possible(object, spec, world)
+    }
+
+    /// When the next attempt is due if nothing happens.
+    fn next(&self, spec: &KustomizationSpec) -> Timestamp {
+        let declared = &self.core.declared;
+        let Some(last) = declared
+            .concluded
+            .as_ref()
+            .filter(|_| declared.is_concluded())
+        else {
+            return Timestamp::default();
+        };
+        if declared.is_requested() {
+            return Timestamp::default();
+        }
+        let ms = |duration: fluvial_api::Duration| {
+            i64::try_from(duration.milliseconds()).unwrap_or(i64::MAX)
+        };
+        let finished = declared.finished();
+        finished.plus_ms(if last.ready || last.stalled {
+            jittered_ms(ms(spec.interval), &declared.uid, finished)
+        } else {
+            ms(spec.retry_interval_or_default())
+        })
+    }
+
+    fn begin_when_possible(
+        &self,
+        object: &ObjectRef,
+        spec: &KustomizationSpec,
+        world: &World,
+    ) -> Due {
+        let declared = &self.core.declared;
+        let Some(artifact) = world.artifact_for(object, spec) else {
+            let source = world.source_of(object, spec);
+            let message = if world.knows(&source) {
+                format!("Source artifact not found, waiting for {source}")
+            } else {
+                format!("{source} not found: create it or correct spec.sourceRef")
+            };
+            return declared.wait_for(object, "ArtifactFailed", message);
+        };
+        if let Some(message) = self.unmet_dependency(object, spec, artifact, world) {
+            return declared.wait_for(object, "DependencyNotReady", message);
+        }
+        declared.command(command::Kind::BuildKustomization(BuildKustomization {
+            object: Some(declared.named(object)),
+            generation: declared.generation,
+            spec: declared.spec.clone(),
+            artifact: Some(artifact.clone()),
+        }))
+    }
+
+    /// The first dependency that is not ready, as a sentence.
+    fn unmet_dependency(
+        &self,
+        object: &ObjectRef,
+        spec: &KustomizationSpec,
+        artifact: &Artifact,
+        world: &World,
+    ) -> Option<String> {
+        let source = world.source_of(object, spec);
+        World::dependencies_of(object, spec)
+            .into_iter()
+            .find_map(|dependency| {
+                let name = format!("'{}/{}'", dependency.namespace, dependency.name);
+                let Some(other) = world.kustomizations.get(&dependency) else {
+                    return Some(format!("dependency {name} not found"));
+                };
+                if let Some(cycle) = world.cycle_through(object) {
+                    return Some(format!("circular dependency: {cycle}"));
+                }
+                if !other.core.declared.is_ready() {
+                    return Some(format!("dependency {name} is not ready"));
+                }
+                let same_source = other
+                    .spec
+                    .as_ref()
+                    .is_some_and(|spec| world.source_of(&dependency, spec) == source);
+                (same_source && other.core.applied_revision != artifact.revision).then(|| {
+                    format!(
+                        "dependency {name} is not updated to revision '{}'",
+                        artifact.revision
+                    )
+                })
+            })
+    }
+
+    /// The next step of an attempt.
+    fn proceed(&self, object: &ObjectRef, attempt: &Attempt, now: Timestamp, world: &World) -> Due {
+        let Some(spec) = &self.spec else {
+            return self.refuse(object, "the recorded spec cannot be read by this version");
+        };
+        if let Some(end) = &attempt.end {
+            return self.conclude_with(object, attempt, now, Err(end.clone()));
+        }
+        if !attempt.is_built {
+            // The build's outcome never came, because its command failed in the engine.
+            return self.begin_when_possible(object, spec, world);
+        }
+        if let Some(due) = self.next_stage(object, attempt, spec, now, world) {
+            return due;
+        }
+        let doomed = self.stale(attempt, world);
+        if spec.prune && !doomed.is_empty() {
+            return self.prune(object, spec, doomed, "not in the source any more");
+        }
+        if let Ok(due) = self.repair(object, now, world) {
+            return due;
+        }
+        self.check_health(object, attempt, spec, now, world)
+    }
+
+    /// The apply of the first stage that needs one, once the stages before it are ready.
+    fn next_stage(
+        &self,
+        object: &ObjectRef,
+        attempt: &Attempt,
+        spec: &KustomizationSpec,
+        now: Timestamp,
+        world: &World,
+    ) -> Option<Due> {
+        let (stage, todo) = self.todo(attempt, world)?;
+        let before = attempt
+            .objects
+            .iter()
+            .filter(|it| it.stage < stage && it.policy != "Ignore");
+        match self.verdict(before, world) {
+            Verdict::Current => {}
+            Verdict::Failed(message) => {
+                return Some(self.fail(object, attempt, now, "ReconciliationFailed", message));
+            }
+            Verdict::Waiting(message) => {
+                let deadline = Timestamp(attempt.progressed).plus_ms(STAGE_MS_MAX);
+                return Some(if now < deadline {
+                    Due::At(deadline)
+                } else {
+                    self.fail(object, attempt, now, "ReconciliationFailed", message)
+                });
+            }
+        }
+        Some(
+            self.core
+                .declared
+                .command(command::Kind::ApplyObjects(ApplyObjects {
+                    object: Some(self.core.declared.named(object)),
+                    objects: todo,
+                    service_account: spec.service_account_name.clone().unwrap_or_default(),
+                    force: spec.force,
+                    repair: String::new(),
+                })),
+        )
+    }
+
+    /// The first stage after the last applied one that has something to apply, and what.
+    fn todo(&self, attempt: &Attempt, world: &World) -> Option<(u32, Vec<Rendered>)> {
+        let stages: BTreeSet<u32> = attempt.objects.iter().map(|it| it.stage).collect();
+        stages
+            .into_iter()
+            .filter(|stage| *stage > attempt.applied_through)
+            .find_map(|stage| {
+                let todo: Vec<_> = attempt
+                    .objects
+                    .iter()
+                    .filter(|it| it.stage == stage && self.needs_apply(it, attempt.thorough, world))
+                    .cloned()
+                    .collect();
+                (!todo.is_empty()).then_some((stage, todo))
+            })
+    }
+
+    fn needs_apply(&self, rendered: &Rendered, thorough: bool, world: &World) -> bool {
+        let Some(object) = rendered.object.as_ref() else {
+            return false;
+        };
+        let key = object.identity();
+        match self.owned.get(&key) {
+            _ if rendered.policy == "Ignore" => false,
+            None => true,
+            Some(owned) => {
+                thorough
+                    || owned.rendered.manifest != rendered.manifest
+                    || owned.version() != object.version
+                    || owned.has_drifted(world.seen.get(&key))
+            }
+        }
+    }
+
+    /// What is owned and not in the set, in no particular order: the executor deletes in reverse of
+    /// the order of application.
+    fn stale(&self, attempt: &Attempt, world: &World) -> Vec<Doomed> {
+        let now: BTreeSet<_> = attempt.identities().collect();
+        self.owned
+            .iter()
+            .filter(|(object, owned)| !now.contains(*object) && !owned.rendered.keep)
+            .map(|(object, _)| self.doom(object, world))
+            .collect()
+    }
+
+    pub(super) fn doom(&self, object: &ObjectRef, world: &World) -> Doomed {
+        let owned = self.owned.get(object);
+        let version = owned.map(|it| it.version().to_owned()).unwrap_or_default();
+        // A namesake that someone created later has another uid, and is not ours to delete.
+        let uid = owned.map(|it| it.uid.clone()).filter(|uid| !uid.is_empty());
+        let seen = world.seen.get(object).map(|seen| seen.uid.clone());
+        Doomed {
+            object: Some(ObjectRef {
+                version,
+                ..object.clone()
+            }),
+            uid: uid.or(seen).unwrap_or_default(),
+        }
+    }
+
+    pub(super) fn prune(
+        &self,
+        object: &ObjectRef,
+        spec: &KustomizationSpec,
+        doomed: Vec<Doomed>,
+        reason: &str,
+    ) -> Due {
+        self.core
+            .declared
+            .command(command::Kind::PruneObjects(PruneObjects {
+                object: Some(self.core.declared.named(object)),
+                objects: doomed,
+                service_account: spec.service_account_name.clone().unwrap_or_default(),
+                reason: reason.to_owned(),
+            }))
+    }
+
+    fn check_health(
+        &self,
+        object: &ObjectRef,
+        attempt: &Attempt,
+        spec: &KustomizationSpec,
+        now: Timestamp,
+        world: &World,
+    ) -> Due {
+        let timeout = spec.timeout_or_default();
+        let timeout_ms = i64::try_from(timeout.milliseconds()).unwrap_or(i64::MAX);
+        let deadline = Timestamp(attempt.progressed).plus_ms(timeout_ms);
+        let elapsed_ms = now.since_ms(Timestamp(attempt.progressed));
+        match self.health(object, attempt, spec, world) {
+            Verdict::Current => self.conclude_with(object, attempt, now, Ok(())),
+            Verdict::Failed(message) => {
+                let message = format!(
+                    "health check failed after {}: {message}",
+                    seconds(elapsed_ms)
+                );
+                self.fail(object, attempt, now, "HealthCheckFailed", message)
+            }
+            Verdict::Waiting(_) if self.is_outdated(object, attempt, spec, world) => {
+                let message = "health check canceled: there is something newer to apply".into();
+                self.fail(object, attempt, now, "HealthCheckCanceled", message)
+            }
+            Verdict::Waiting(message) if now >= deadline => {
+                let message = format!(
+                    "health check failed after {}: {message}",
+                    seconds(elapsed_ms)
+                );
+                self.fail(object, attempt, now, "HealthCheckFailed", message)
+            }
+            Verdict::Waiting(_) => {
+                let message = format!(
+                    "Running health checks for revision {} with a timeout of {timeout}",
+                    attempt.artifact.revision
+                );
+                match self.core.declared.wait_for(object, "Progressing", message) {
+                    Due::Never => Due::At(deadline),
+                    due @ (Due::Now(_) | Due::At(_)) => due,
+                }
+            }
+        }
+    }
+
+    /// Whether a fix waits behind these health checks.
+    fn is_outdated(
+        &self,
+        object: &ObjectRef,
+        attempt: &Attempt,
+        spec: &KustomizationSpec,
+        world: &World,
+    ) -> bool {
+        let declared = &self.core.declared;
+        declared.generation != attempt.generation
+            || declared.requested_at != attempt.requested_at
+            || world
+                .artifact_for(object, spec)
+                .is_some_and(|artifact| artifact.digest != attempt.artifact.digest)
+    }
+
+    fn fail(
+        &self,
+        object: &ObjectRef,
+        attempt: &Attempt,
+        now: Timestamp,
+        reason: &str,
+        message: String,
+    ) -> Due {
+        let end = End {
+            stalled: false,
+            reason: reason.to_owned(),
+            message,
+        };
+        self.conclude_with(object, attempt, now, Err(end))
+    }
+
+    fn conclude_with(
+        &self,
+        object: &ObjectRef,
+        attempt: &Attempt,
+        now: Timestamp,
+        end: Result<(), End>,
+    ) -> Due {
+        let revision = attempt.artifact.revision.clone();
+        let ready = end.is_ok();
+        let End {
+            stalled,
+            reason,
+            message,
+        } = end.err().unwrap_or_else(|| End {
+            stalled: false,
+            reason: "ReconciliationSucceeded".into(),
+            message: format!("Applied revision: {revision}"),
+        });
+        Due::Now(Decision::Conclude(Box::new(Concluded {
+            object: Some(self.core.declared.named(object)),
+            generation: attempt.generation,
+            requested_at: attempt.requested_at.clone(),
+            ready,
+            stalled,
+            reason,
+            message,
+            revision,
+            duration_ms: now.since_ms(Timestamp(attempt.started)),
+            inventory: self.inventory_to_say(ready.then_some(attempt)),
+            digest: attempt.digest.clone(),
+            changed: attempt.changed,
+            pruned: attempt.pruned,
+            repair: false,
+        })))
+    }
+
+    /// The inventory, if it is another than was last said. After success, only what is in the set.
+    pub(super) fn inventory_to_say(&self, succeeded: Option<&Attempt>) -> Option<Inventory> {
+        let set: Option<BTreeSet<_>> = succeeded.map(|attempt| attempt.identities().collect());
+        let stays = |object: &ObjectRef| set.as_ref().is_none_or(|set| set.contains(object));
+        if !self.core.inventory_changed && self.owned.keys().all(stays) {
+            return None;
+        }
+        let entries = self
+            .owned
+            .iter()
+            .filter(|(object, _)| stays(object))
+            .map(|(object, owned)| InventoryEntry {
+                id: inventory_id(object),
+                version: owned.version().to_owned(),
+            })
+            .collect();
+        Some(Inventory { entries })
+    }
+
+    /// A declaration that cannot be read is concluded once for each generation.
+    fn refuse(&self, object: &ObjectRef, why: &str) -> Due {
+        let declared = &self.core.declared;
+        if declared.is_concluded() {
+            return Due::Never;
+        }
+        Due::Now(Decision::Conclude(Box::new(Concluded {
+            object: Some(declared.named(object)),
+            generation: declared.generation,
+            requested_at: declared.requested_at.clone(),
+            stalled: true,
+            reason: "InvalidSpec".into(),
+            message: why.to_owned(),
+            ..Concluded::default()
+        })))
+    }
+}
+
+fn inventory_id(object: &ObjectRef) -> String {
+    let ObjectRef {
+        group,
+        kind,
+        namespace,
+        name,
+        version: _,
+    } = object.clone();
+    ObjectId {
+        group,
+        kind,
+        namespace,
+        name,
+    }
+    .to_string()
+}
+
+/// `1.5s`, as Flux writes it.
+fn seconds(ms: i64) -> String {
+    format!("{}.{}s", ms / 1000, ms % 1000 / 100)
+}

@@ -1,0 +1,119 @@
+//! Whether what a Kustomization waits for is healthy, by what the watch last showed.
+
+use fluvial_api::KustomizationSpec;
+use fluvial_event::{Health, ObjectRef, Rendered};
+
+use super::{Attempt, Kustomization};
+use crate::world::World;
+
+/// What a set of objects amounts to.
+pub(super) enum Verdict {
+    Current,
+    /// Not yet, and who is missing.
+    Waiting(String),
+    /// Never without a change.
+    Failed(String),
+}
+
+impl Kustomization {
+    /// The health of everything with `wait`, else of `healthChecks`.
+    pub(super) fn health(
+        &self,
+        object: &ObjectRef,
+        attempt: &Attempt,
+        spec: &KustomizationSpec,
+        world: &World,
+    ) -> Verdict {
+        if spec.wait {
+            let all = attempt.objects.iter().filter(|it| {
+                it.policy != "Ignore"
+                    && it
+                        .object
+                        .as_ref()
+                        .is_some_and(|target| target.identity() != *object)
+            });
+            return self.verdict(all, world);
+        }
+        verdict(
+            World::health_targets_of(object, spec)
+                .into_iter()
+                .map(|target| {
+                    let health = match self.owned.contains_key(&target) {
+                        true => self.health_of(&target, world),
+                        false => world
+                            .seen
+                            .get(&target)
+                            .map_or(Health::NotFound, crate::live::Seen::health),
+                    };
+                    (target, health)
+                }),
+        )
+    }
+
+    pub(super) fn verdict<'a>(
+        &self,
+        objects: impl Iterator<Item = &'a Rendered>,
+        world: &World,
+    ) -> Verdict {
+        verdict(objects.filter_map(|it| it.object.as_ref()).map(|object| {
+            let object = object.identity();
+            let health = self.health_of(&object, world);
+            (object, health)
+        }))
+    }
+
+    /// The health of an owned object. What was seen before the apply says nothing about after it.
+    fn health_of(&self, object: &ObjectRef, world: &World) -> Health {
+        let (Some(owned), Some(seen)) = (self.owned.get(object), world.seen.get(object)) else {
+            return Health::InProgress;
+        };
+        if seen.gone || seen.live == owned.live || owned.live.is_empty() {
+            seen.health()
+        } else {
+            Health::InProgress
+        }
+    }
+}
+
+/// Failure first, then what is missing. The sentences are Flux's.
+fn verdict(objects: impl Iterator<Item = (ObjectRef, Health)>) -> Verdict {
+    let unhealthy: Vec<_> = objects
+        .filter(|(_, health)| *health != Health::Current)
+        .collect();
+    let said = |those: Vec<&(ObjectRef, Health)>| {
+        let each: Vec<_> = those
+            .iter()
+            .map(|(object, health)| format!("{object} status: '{}'", word(*health)))
+            .collect();
+        each.join(", ")
+    };
+    let failed: Vec<_> = unhealthy
+        .iter()
+        .filter(|(_, health)| *health == Health::Failed)
+        .collect();
+    if !failed.is_empty() {
+        return Verdict::Failed(format!(
+            "failed early due to stalled resources: [{}]",
+            said(failed)
+        ));
+    }
+    if unhealthy.is_empty() {
+        return Verdict::Current;
+    }
+    Verdict::Waiting(format!(
+        "timeout waiting for: [{}]",
+        said(unhealthy.iter().collect())
+    ))
+}
+
+/// kstatus' word.
+fn word(health: Health) -> &'static str {
+    match health {
+        Health::Current => "Current",
+        Health::InProgress => "InProgress",
+        Health::Failed => "Failed",
+        Health::Terminating => "Terminating",
+        Health::NotFound => "NotFound",
+        Health::Unspecified => "Unknown",
+    }
+}

@@ -1,0 +1,174 @@
+//! One object that a Kustomization owns: how it was applied, and how often it had to be repaired.
+
+use fluvial_event::{Action, AppliedObject, ObjectFailure, ObjectRef, Rendered, Timestamp};
+use wincode::{SchemaRead, SchemaWrite};
+
+use crate::live::Seen;
+
+/// One owned object, as it was last applied.
+#[derive(Clone, Debug, Default, PartialEq, SchemaRead, SchemaWrite)]
+pub struct Owned {
+    /// How it was rendered; without a manifest for what an earlier engine applied.
+    pub rendered: Rendered,
+    /// Its uid.
+    pub uid: String,
+    /// Its resource version when it was applied.
+    pub resource_version: String,
+    /// Keyed digest of its owned fields as they were then.
+    pub live: String,
+    /// Repairs that followed closely on each other, and the last of them.
+    repairs: u32,
+    repaired: i64,
+}
+
+/// Repairs closer to each other than this count as one fight.
+const FIGHT_MS: i64 = 10 * 60 * 1000;
+/// The longest pause in a fight.
+const PAUSE_MS_MAX: i64 = 5 * 60 * 1000;
+
+impl Owned {
+    /// What an earlier engine's inventory names.
+    pub(crate) fn adopted(object: ObjectRef) -> Self {
+        let rendered = Rendered {
+            object: Some(object),
+            ..Rendered::default()
+        };
+        Self {
+            rendered,
+            ..Self::default()
+        }
+    }
+
+    /// The version it was applied with.
+    pub fn version(&self) -> &str {
+        self.rendered
+            .object
+            .as_ref()
+            .map_or("", |object| &object.version)
+    }
+
+    /// Takes over how it was applied; says whether that changed the object.
+    pub(crate) fn take(&mut self, applied: &AppliedObject) -> bool {
+        self.rendered = applied.rendered.clone().unwrap_or_default();
+        self.uid.clone_from(&applied.uid);
+        self.resource_version.clone_from(&applied.resource_version);
+        self.live.clone_from(&applied.live);
+        !matches!(
+            applied.action(),
+            Action::Unchanged | Action::Skipped | Action::Unspecified
+        )
+    }
+
+    pub(crate) fn count_repair(&mut self, time: Timestamp) {
+        let is_fight = time.since_ms(Timestamp(self.repaired)) < FIGHT_MS;
+        self.repairs = if is_fight {
+            self.repairs.saturating_add(1)
+        } else {
+            1
+        };
+        self.repaired = time.0;
+    }
+
+    /// When it may be repaired: at once, unless another controller undoes it again and again.
+    pub(crate) fn repair_at(&self) -> Timestamp {
+        const FREE_REPAIRS: u32 = 5;
+        if self.repairs < FREE_REPAIRS {
+            return Timestamp::default();
+        }
+        let doublings = (self.repairs - FREE_REPAIRS).min(16);
+        Timestamp(self.repaired).plus_ms((500_i64 << doublings).min(PAUSE_MS_MAX))
+    }
+
+    /// Whether `seen` shows that the cluster no longer holds what was applied.
+    pub(crate) fn has_drifted(&self, seen: Option<&Seen>) -> bool {
+        let Some(seen) = seen.filter(|seen| seen.is_newer_than(&self.resource_version)) else {
+            return false;
+        };
+        match self.rendered.policy.as_str() {
+            "Ignore" => false,
+            "IfNotPresent" => seen.gone,
+            _ => seen.gone || seen.live != self.live,
+        }
+    }
+}
+
+/// What failed, in one sentence for each object, as Flux says it; at most ten.
+pub(crate) fn sentence(failures: &[ObjectFailure]) -> String {
+    const SAID_MAX: usize = 10;
+    let mut lines: Vec<_> = failures
+        .iter()
+        .take(SAID_MAX)
+        .map(|failure| match &failure.object {
+            Some(object) => format!("{object} {}", failure.message),
+            None => failure.message.clone(),
+        })
+        .collect();
+    if failures.len() > SAID_MAX {
+        lines.push(format!("and {} more", failures.len() - SAID_MAX));
+    }
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use fluvial_event::{Rendered, Timestamp};
+
+    use super::Owned;
+    use crate::live::Seen;
+
+    #[test]
+    fn drift_is_what_is_newer_and_different() {
+        let owned = |policy: &str| Owned {
+            rendered: Rendered {
+                policy: policy.into(),
+                ..Rendered::default()
+            },
+            resource_version: "10".into(),
+            live: "a".into(),
+            ..Owned::default()
+        };
+        let seen = |resource_version: &str, live: &str, gone| Seen {
+            resource_version: resource_version.into(),
+            live: live.into(),
+            gone,
+            ..Seen::default()
+        };
+        let cases = [
+            ("", seen("11", "b", false), true),
+            ("", seen("9", "b", false), false),
+            ("", seen("10", "b", false), false),
+            ("", seen("11", "a", false), false),
+            ("", seen("11", "", true), true),
+            ("", seen("9", "", true), false),
+            ("IfNotPresent", seen("11", "b", false), false),
+            ("IfNotPresent", seen("11", "", true), true),
+            ("Ignore", seen("11", "", true), false),
+        ];
+        for (policy, seen, drifted) in cases {
+            assert_eq!(
+                owned(policy).has_drifted(Some(&seen)),
+                drifted,
+                "{policy} {seen:?}"
+            );
+        }
+        assert!(!owned("").has_drifted(None));
+    }
+
+    #[test]
+    fn a_fight_slows_down_and_is_forgotten() {
+        let mut owned = Owned::default();
+        let minute = 60_000_000_000;
+        for n in 1..=4 {
+            owned.count_repair(Timestamp(100 * minute + n));
+            assert_eq!(
+                owned.repair_at(),
+                Timestamp::default(),
+                "repair {n} is at once"
+            );
+        }
+        owned.count_repair(Timestamp(100 * minute + 5));
+        assert_eq!(owned.repair_at(), Timestamp(100 * minute + 5).plus_ms(500));
+        owned.count_repair(Timestamp(111 * minute));
+        assert_eq!(owned.repair_at(), Timestamp::default());
+    }
+}
