@@ -28,7 +28,11 @@ impl ServiceAccount {
         }
         let user = HeaderValue::try_from(format!("system:serviceaccount:{namespace}:{name}"))
             .map_err(|_not_ascii| refuse())?;
-        Ok(Self { namespace: namespace.to_owned(), name: name.to_owned(), user })
+        Ok(Self {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            user,
+        })
     }
 
     /// The namespace it is in.
@@ -81,7 +85,11 @@ mod tests {
             ("apps", "flux..x", false),
             ("apps", "flüx", false),
         ] {
-            assert_eq!(ServiceAccount::new(namespace, name).is_ok(), accepted, "{namespace}/{name}");
+            assert_eq!(
+                ServiceAccount::new(namespace, name).is_ok(),
+                accepted,
+                "{namespace}/{name}"
+            );
         }
         let account = ServiceAccount::new("apps", "flux").unwrap();
         assert_eq!(account.user(), "system:serviceaccount:apps:flux");

@@ -101,7 +101,12 @@ impl Cluster {
         Ok(applied)
     }
 
-    async fn apply_to(&self, reference: &Reference, object: &Value, apply: &Apply) -> Result<Applied, Cause> {
+    async fn apply_to(
+        &self,
+        reference: &Reference,
+        object: &Value,
+        apply: &Apply,
+    ) -> Result<Applied, Cause> {
         let resource = self.resource_of(reference).await?;
         let target = path::object(&resource, &reference.namespace, &reference.name)?;
         let request = request(&target, object, apply);
@@ -118,7 +123,10 @@ impl Cluster {
         } else {
             Action::Configured
         };
-        Ok(Applied { object: answer.object, action })
+        Ok(Applied {
+            object: answer.object,
+            action,
+        })
     }
 
     async fn take_over(
@@ -130,12 +138,15 @@ impl Cluster {
     ) -> Result<Answer, Cause> {
         const ATTEMPTS_MAX: usize = 3;
         for _ in 0..ATTEMPTS_MAX {
-            let Some(fields) = takeover::adopted(&answer.object, &apply.field_manager, &apply.takeover) else {
+            let Some(fields) =
+                takeover::adopted(&answer.object, &apply.field_manager, &apply.takeover)
+            else {
                 break;
             };
             let patch = takeover::patch(resource_version(&answer.object), &fields);
             let path = path::query(target.to_owned(), &[("fieldManager", &apply.field_manager)]);
-            let patch = Outgoing::with_body(Method::PATCH, path, "application/json-patch+json", &patch);
+            let patch =
+                Outgoing::with_body(Method::PATCH, path, "application/json-patch+json", &patch);
             match self.call(Verb::Patch, patch).await {
                 // Somebody was faster: the next answer shows what they made of it.
                 Ok(_) | Err(Cause::Conflict { .. }) => {}
@@ -148,7 +159,10 @@ impl Cluster {
 
     /// A changed CRD or APIService changes what kinds there are.
     pub(crate) fn doubt_kinds_after(&self, changed: &Reference) {
-        if matches!(changed.kind.as_str(), "CustomResourceDefinition" | "APIService") {
+        if matches!(
+            changed.kind.as_str(),
+            "CustomResourceDefinition" | "APIService"
+        ) {
             self.doubt_kinds();
         }
     }
@@ -163,7 +177,11 @@ fn request(target: &str, object: &Value, apply: &Apply) -> Outgoing {
         Mode::Commit => "",
         Mode::DryRun => "All",
     };
-    let pairs = [("fieldManager", apply.field_manager.as_str()), ("force", force), ("dryRun", dry_run)];
+    let pairs = [
+        ("fieldManager", apply.field_manager.as_str()),
+        ("force", force),
+        ("dryRun", dry_run),
+    ];
     let path = path::query(target.to_owned(), &pairs);
     let mut object = object.clone();
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {

@@ -35,7 +35,11 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { kubeconfig: None, context: None, request_timeout: Duration::from_secs(30) }
+        Self {
+            kubeconfig: None,
+            context: None,
+            request_timeout: Duration::from_secs(30),
+        }
     }
 }
 
@@ -82,7 +86,10 @@ impl Cluster {
             discovery: Discovery::default(),
             counters: Counters::default(),
         };
-        Ok(Self { shared: Arc::new(shared), account: None })
+        Ok(Self {
+            shared: Arc::new(shared),
+            account: None,
+        })
     }
 
     /// The same cluster, every request in the name of `account`. The server adds the account's groups
@@ -91,7 +98,10 @@ impl Cluster {
     /// It costs no connection and no request. Discovery is still read in the connection's own name.
     #[must_use]
     pub fn impersonate(&self, account: ServiceAccount) -> Self {
-        Self { shared: Arc::clone(&self.shared), account: Some(account) }
+        Self {
+            shared: Arc::clone(&self.shared),
+            account: Some(account),
+        }
     }
 
     /// The account in whose name requests are sent, if it is not the connection's own.
@@ -116,14 +126,24 @@ impl Cluster {
 
     /// The server's version, as "v1.37.2".
     pub async fn version(&self) -> Result<String, Error> {
-        let answer = self.call(Verb::Discover, Outgoing::get("/version".to_owned())).await;
+        let answer = self
+            .call(Verb::Discover, Outgoing::get("/version".to_owned()))
+            .await;
         let answer = answer.map_err(|cause| Error::new("read the server's version", cause))?;
-        Ok(answer.object["gitVersion"].as_str().unwrap_or_default().to_owned())
+        Ok(answer.object["gitVersion"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned())
     }
 
     /// What the server calls this kind. Asks again where the kind is unknown, at most once a second
     /// whoever asks; a kind removed meanwhile is found out by the request that uses it.
-    pub async fn resource(&self, group: &str, version: &str, kind: &str) -> Result<Arc<Resource>, Error> {
+    pub async fn resource(
+        &self,
+        group: &str,
+        version: &str,
+        kind: &str,
+    ) -> Result<Arc<Resource>, Error> {
         let found = self.shared.discovery.find(self, group, version, kind).await;
         found.map_err(|cause| Error::new(format!("find the kind {kind}"), cause))
     }
@@ -140,18 +160,35 @@ impl Cluster {
     }
 
     pub(crate) async fn resource_of(&self, reference: &Reference) -> Result<Arc<Resource>, Cause> {
-        self.shared.discovery.find(self, &reference.group, &reference.version, &reference.kind).await
+        self.shared
+            .discovery
+            .find(self, &reference.group, &reference.version, &reference.kind)
+            .await
     }
 
     /// The same, from a server that was asked after this call began.
-    pub(crate) async fn resource_anew(&self, reference: &Reference) -> Result<Arc<Resource>, Cause> {
+    pub(crate) async fn resource_anew(
+        &self,
+        reference: &Reference,
+    ) -> Result<Arc<Resource>, Cause> {
         let (discovery, now) = (&self.shared.discovery, Instant::now());
-        discovery.find_anew(self, now, &reference.group, &reference.version, &reference.kind).await
+        discovery
+            .find_anew(
+                self,
+                now,
+                &reference.group,
+                &reference.version,
+                &reference.kind,
+            )
+            .await
     }
 
     /// The same connection in its own name: what discovery speaks through.
     pub(crate) fn own(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared), account: None }
+        Self {
+            shared: Arc::clone(&self.shared),
+            account: None,
+        }
     }
 
     /// Sends one request and reads the whole answer. Any status that is no success is a `Cause`.
@@ -159,20 +196,35 @@ impl Cluster {
         let request = self.prepare(verb, outgoing)?;
         let exchange = async {
             // Not `Client::request`: that one logs bodies it cannot read, and a body may be a Secret.
-            let response = self.client().send(request.map(Body::from)).await.map_err(Cause::transport)?;
+            let response = self
+                .client()
+                .send(request.map(Body::from))
+                .await
+                .map_err(Cause::transport)?;
             let (parts, body) = response.into_parts();
             let body = body.collect_bytes().await.map_err(Cause::transport)?;
             Ok((parts, body))
         };
         let (parts, body) = self.in_time(exchange).await?;
         if !parts.status.is_success() {
-            return Err(Cause::refused(parts.status.as_u16(), retry_after(&parts.headers), &body));
+            return Err(Cause::refused(
+                parts.status.as_u16(),
+                retry_after(&parts.headers),
+                &body,
+            ));
         }
         let object = serde_json::from_slice(&body).map_err(|error| Cause::Other {
             code: parts.status.as_u16(),
-            message: format!("not JSON at line {} column {}", error.line(), error.column()),
+            message: format!(
+                "not JSON at line {} column {}",
+                error.line(),
+                error.column()
+            ),
         })?;
-        Ok(Answer { status: parts.status, object })
+        Ok(Answer {
+            status: parts.status,
+            object,
+        })
     }
 
     /// Sends one request and hands over the answer as it arrives.
@@ -182,13 +234,20 @@ impl Cluster {
         outgoing: Outgoing,
     ) -> Result<impl AsyncBufRead + Send + use<>, Cause> {
         let request = self.prepare(verb, outgoing)?;
-        let begun = async { self.client().request_stream(request).await.map_err(Cause::transport) };
+        let begun = async {
+            self.client()
+                .request_stream(request)
+                .await
+                .map_err(Cause::transport)
+        };
         self.in_time(begun).await
     }
 
     fn prepare(&self, verb: Verb, outgoing: Outgoing) -> Result<Request<Vec<u8>>, Cause> {
         self.shared.counters.count(verb);
-        let mut request = Request::builder().method(outgoing.method).uri(outgoing.path);
+        let mut request = Request::builder()
+            .method(outgoing.method)
+            .uri(outgoing.path);
         if let Some(accept) = outgoing.accept {
             request = request.header(header::ACCEPT, accept);
         }
@@ -198,18 +257,31 @@ impl Cluster {
         if let Some(account) = &self.account {
             request = request.header("impersonate-user", account.user());
         }
-        request.body(outgoing.body).map_err(|error| Cause::invalid(error.to_string()))
+        request
+            .body(outgoing.body)
+            .map_err(|error| Cause::invalid(error.to_string()))
     }
 
     fn client(&self) -> &Client {
-        if self.account.is_some() { &self.shared.bare } else { &self.shared.own }
+        if self.account.is_some() {
+            &self.shared.bare
+        } else {
+            &self.shared.own
+        }
     }
 
-    async fn in_time<T>(&self, exchange: impl Future<Output = Result<T, Cause>>) -> Result<T, Cause> {
+    async fn in_time<T>(
+        &self,
+        exchange: impl Future<Output = Result<T, Cause>>,
+    ) -> Result<T, Cause> {
         let limit = self.shared.request_timeout;
-        tokio::time::timeout(limit, exchange).await.unwrap_or_else(|_elapsed| {
-            Err(Cause::Timeout { message: format!("no answer within {} s", limit.as_secs()) })
-        })
+        tokio::time::timeout(limit, exchange)
+            .await
+            .unwrap_or_else(|_elapsed| {
+                Err(Cause::Timeout {
+                    message: format!("no answer within {} s", limit.as_secs()),
+                })
+            })
     }
 }
 
@@ -225,7 +297,13 @@ pub(crate) struct Outgoing {
 
 impl Outgoing {
     pub(crate) fn get(path: String) -> Self {
-        Self { method: Method::GET, path, accept: None, content_type: None, body: Vec::new() }
+        Self {
+            method: Method::GET,
+            path,
+            accept: None,
+            content_type: None,
+            body: Vec::new(),
+        }
     }
 
     /// A request whose body is `object`, sent as `content_type`.
@@ -236,7 +314,13 @@ impl Outgoing {
         object: &Value,
     ) -> Self {
         let body = serde_json::to_vec(object).expect("a Value has only string keys");
-        Self { method, path, accept: None, content_type: Some(content_type), body }
+        Self {
+            method,
+            path,
+            accept: None,
+            content_type: Some(content_type),
+            body,
+        }
     }
 }
 
@@ -247,18 +331,32 @@ pub(crate) struct Answer {
 }
 
 async fn config(options: &Options) -> Result<Config, String> {
-    let choice = KubeConfigOptions { context: options.context.clone(), cluster: None, user: None };
+    let choice = KubeConfigOptions {
+        context: options.context.clone(),
+        cluster: None,
+        user: None,
+    };
     match (&options.kubeconfig, &options.context) {
         (Some(path), _) => {
             let kubeconfig = Kubeconfig::read_from(path).map_err(|error| chain(&error))?;
-            Config::from_custom_kubeconfig(kubeconfig, &choice).await.map_err(|error| chain(&error))
+            Config::from_custom_kubeconfig(kubeconfig, &choice)
+                .await
+                .map_err(|error| chain(&error))
         }
-        (None, Some(_)) => Config::from_kubeconfig(&choice).await.map_err(|error| chain(&error)),
+        (None, Some(_)) => Config::from_kubeconfig(&choice)
+            .await
+            .map_err(|error| chain(&error)),
         (None, None) => Config::infer().await.map_err(|error| chain(&error)),
     }
 }
 
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    let seconds = headers
+        .get(header::RETRY_AFTER)?
+        .to_str()
+        .ok()?
+        .trim()
+        .parse()
+        .ok()?;
     Some(Duration::from_secs(seconds))
 }

@@ -53,7 +53,11 @@ impl Cluster {
             Ok(object) => {
                 self.doubt_kinds_after(reference);
                 let going = object.pointer("/metadata/deletionTimestamp").is_some();
-                Ok(if going { Deletion::Going } else { Deletion::Gone })
+                Ok(if going {
+                    Deletion::Going
+                } else {
+                    Deletion::Gone
+                })
             }
             Err(Cause::NotFound { .. } | Cause::UnknownKind { .. }) => Ok(Deletion::AlreadyGone),
             Err(cause) => Err(cause.during("delete", reference, None)),
@@ -63,7 +67,8 @@ impl Cluster {
     async fn delete_at(&self, reference: &Reference, delete: &Delete) -> Result<Value, Cause> {
         let resource = self.resource_of(reference).await?;
         let path = path::object(&resource, &reference.namespace, &reference.name)?;
-        let request = Outgoing::with_body(Method::DELETE, path, "application/json", &options(delete));
+        let request =
+            Outgoing::with_body(Method::DELETE, path, "application/json", &options(delete));
         let answer = self.call(Verb::Delete, request).await;
         Ok(self.believe(reference, answer).await?.object)
     }
@@ -75,7 +80,10 @@ fn options(delete: &Delete) -> Value {
         Propagation::Foreground => "Foreground",
         Propagation::Orphan => "Orphan",
     };
-    let conditions = [("uid", &delete.uid), ("resourceVersion", &delete.resource_version)];
+    let conditions = [
+        ("uid", &delete.uid),
+        ("resourceVersion", &delete.resource_version),
+    ];
     let preconditions: Map<String, Value> = conditions
         .into_iter()
         .filter_map(|(name, value)| Some((name.to_owned(), value.clone()?.into())))

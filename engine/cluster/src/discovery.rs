@@ -99,7 +99,11 @@ impl Discovery {
         let arrived = Instant::now();
         let (found, asked, doubted) = {
             let known = self.known();
-            (known.look_up(group, version, kind), known.asked, known.doubted)
+            (
+                known.look_up(group, version, kind),
+                known.asked,
+                known.doubted,
+            )
         };
         let just_asked = asked.is_some_and(|asked| arrived < asked + ASK_INTERVAL);
         match found {
@@ -119,7 +123,9 @@ impl Discovery {
     ) -> Result<Arc<Resource>, Cause> {
         self.ask(cluster, since).await?;
         let known = self.known();
-        known.look_up(group, version, kind).ok_or_else(|| known.why_not(group, version, kind))
+        known
+            .look_up(group, version, kind)
+            .ok_or_else(|| known.why_not(group, version, kind))
     }
 
     /// What is known may have changed: ask again before it is next used, if that was not just done.
@@ -169,11 +175,16 @@ impl Known {
         let mut resources = versions
             .filter(|known| version.is_empty() || known.name == version)
             .flat_map(|known| &known.resources);
-        resources.find(|resource| resource.kind == kind).map(Arc::clone)
+        resources
+            .find(|resource| resource.kind == kind)
+            .map(Arc::clone)
     }
 
     fn why_not(&self, group: &str, version: &str, kind: &str) -> Cause {
-        let versions = self.groups.get(group).map_or(&[][..], |group| &group.versions);
+        let versions = self
+            .groups
+            .get(group)
+            .map_or(&[][..], |group| &group.versions);
         if versions.iter().any(|known| known.stale) {
             let message = format!(
                 "the API server behind group {group:?} is not available, so nothing is known of kind \
@@ -193,7 +204,10 @@ impl Known {
 /// `APIGroupDiscoveryList` of `k8s.io/api/apidiscovery/v2`, served since Kubernetes 1.30.
 async fn fetch(cluster: &Cluster, path: &str) -> Result<BTreeMap<String, Group>, Cause> {
     const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
-    let request = Outgoing { accept: Some(AGGREGATED), ..Outgoing::get(path.to_owned()) };
+    let request = Outgoing {
+        accept: Some(AGGREGATED),
+        ..Outgoing::get(path.to_owned())
+    };
     let list = cluster.call(Verb::Discover, request).await?.object;
     if list["kind"] != "APIGroupDiscoveryList" {
         let message = format!(
@@ -202,8 +216,14 @@ async fn fetch(cluster: &Cluster, path: &str) -> Result<BTreeMap<String, Group>,
         return Err(Cause::Configuration { message });
     }
     let groups = items(&list, "items").map(|group| {
-        let name = group.pointer("/metadata/name").and_then(Value::as_str).unwrap_or("").to_owned();
-        let versions = items(group, "versions").map(|version| read_version(&name, version)).collect();
+        let name = group
+            .pointer("/metadata/name")
+            .and_then(Value::as_str)
+            .unwrap_or("")
+            .to_owned();
+        let versions = items(group, "versions")
+            .map(|version| read_version(&name, version))
+            .collect();
         (name, Group { versions })
     });
     Ok(groups.collect())
@@ -213,7 +233,10 @@ fn read_version(group: &str, version: &Value) -> Version {
     let name = text(version, "version");
     let resources = items(version, "resources").filter_map(|resource| {
         // An entry without a kind is there only for its subresources.
-        let kind = resource.pointer("/responseKind/kind")?.as_str().filter(|kind| !kind.is_empty())?;
+        let kind = resource
+            .pointer("/responseKind/kind")?
+            .as_str()
+            .filter(|kind| !kind.is_empty())?;
         Some(Arc::new(Resource {
             group: group.to_owned(),
             version: name.clone(),
@@ -221,10 +244,17 @@ fn read_version(group: &str, version: &Value) -> Version {
             plural: text(resource, "resource"),
             namespaced: resource["scope"] == "Namespaced",
             status: items(resource, "subresources").any(|sub| sub["subresource"] == "status"),
-            verbs: items(resource, "verbs").filter_map(Value::as_str).map(ToOwned::to_owned).collect(),
+            verbs: items(resource, "verbs")
+                .filter_map(Value::as_str)
+                .map(ToOwned::to_owned)
+                .collect(),
         }))
     });
-    Version { resources: resources.collect(), stale: version["freshness"] == "Stale", name }
+    Version {
+        resources: resources.collect(),
+        stale: version["freshness"] == "Stale",
+        name,
+    }
 }
 
 fn items<'a>(object: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {

@@ -20,7 +20,9 @@ pub struct Error {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Cause {
     /// The server does not know who we are (401), or our credentials could not be obtained.
-    #[error("unauthorized: {message}; check the credentials in the kubeconfig or the service account token")]
+    #[error(
+        "unauthorized: {message}; check the credentials in the kubeconfig or the service account token"
+    )]
     Unauthorized {
         /// The server's words.
         message: String,
@@ -38,7 +40,9 @@ pub enum Cause {
         message: String,
     },
     /// The server answers 404 for the whole path: it is no API server, or the kind is not served.
-    #[error("not served: {message}; check the server's address and that the kind's CRD is installed")]
+    #[error(
+        "not served: {message}; check the server's address and that the kind's CRD is installed"
+    )]
     NotServed {
         /// The server's words.
         message: String,
@@ -144,11 +148,20 @@ impl Error {
     /// `force` deletes a working object to replace it by one that can never be accepted. Here the
     /// server's words must say so.
     pub fn immutable(&self) -> bool {
-        matches!(self.cause, Cause::Invalid { immutable: true, .. })
+        matches!(
+            self.cause,
+            Cause::Invalid {
+                immutable: true,
+                ..
+            }
+        )
     }
 
     pub(crate) fn new(action: impl Into<String>, cause: Cause) -> Self {
-        Self { action: action.into(), cause }
+        Self {
+            action: action.into(),
+            cause,
+        }
     }
 }
 
@@ -174,12 +187,20 @@ impl Cause {
 
     /// The error of doing `verb` to `reference`, without any value if that is a Secret.
     pub(crate) fn during(self, verb: &str, reference: &Reference, sent: Option<&Value>) -> Error {
-        let cause = if reference.is_secret() { mask::conceal(self, sent) } else { self };
+        let cause = if reference.is_secret() {
+            mask::conceal(self, sent)
+        } else {
+            self
+        };
         Error::new(format!("{verb} {reference}"), cause)
     }
 
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
-        Self::Invalid { message: message.into(), fields: Vec::new(), immutable: false }
+        Self::Invalid {
+            message: message.into(),
+            fields: Vec::new(),
+            immutable: false,
+        }
     }
 
     /// The cause behind an answer whose HTTP status is not a success.
@@ -192,10 +213,17 @@ impl Cause {
 
     /// The cause in a `Status` object, as an answer or inside a watch.
     pub(crate) fn of_status(code: u16, retry_after: Option<Duration>, status: &Value) -> Self {
-        let text = |pointer: &str| status.pointer(pointer).and_then(Value::as_str).unwrap_or("");
+        let text = |pointer: &str| {
+            status
+                .pointer(pointer)
+                .and_then(Value::as_str)
+                .unwrap_or("")
+        };
         let message = text("/message").to_owned();
         let reason = text("/reason");
-        let asked = status.pointer("/details/retryAfterSeconds").and_then(Value::as_u64);
+        let asked = status
+            .pointer("/details/retryAfterSeconds")
+            .and_then(Value::as_u64);
         let retry_after = retry_after.or(asked.map(Duration::from_secs));
         match (code, reason) {
             (404, _) if text("/details/kind").is_empty() && text("/details/name").is_empty() => {
@@ -225,10 +253,12 @@ impl Cause {
             409 => Self::Conflict { message },
             400 | 413 | 422 => Self::invalid(message),
             410 => Self::Gone { message },
-            429 => Self::Throttled { retry_after: retry_after.unwrap_or(PATIENCE) },
-            503 if retry_after.is_some() => {
-                Self::Throttled { retry_after: retry_after.unwrap_or(PATIENCE) }
-            }
+            429 => Self::Throttled {
+                retry_after: retry_after.unwrap_or(PATIENCE),
+            },
+            503 if retry_after.is_some() => Self::Throttled {
+                retry_after: retry_after.unwrap_or(PATIENCE),
+            },
             504 => Self::Timeout { message },
             code => Self::Other { code, message },
         }
@@ -244,8 +274,12 @@ impl Cause {
                     Err(_) => Self::of_text(code, None, &status.message),
                 }
             }
-            kube::Error::Auth(error) => Self::Unauthorized { message: chain(&error) },
-            error => Self::Unreachable { message: chain(&error) },
+            kube::Error::Auth(error) => Self::Unauthorized {
+                message: chain(&error),
+            },
+            error => Self::Unreachable {
+                message: chain(&error),
+            },
         }
     }
 }
@@ -276,7 +310,12 @@ fn names_immutability(message: &str) -> bool {
 fn fields(status: &Value) -> Vec<String> {
     let causes = status.pointer("/details/causes").and_then(Value::as_array);
     let field = |cause: &Value| cause["field"].as_str().map(ToOwned::to_owned);
-    causes.into_iter().flatten().filter_map(field).filter(|field| !field.is_empty()).collect()
+    causes
+        .into_iter()
+        .flatten()
+        .filter_map(field)
+        .filter(|field| !field.is_empty())
+        .collect()
 }
 
 /// An answer that is no `Status` is some proxy's page: enough of it to recognise it by.
@@ -314,9 +353,16 @@ mod tests {
         let status = json!({"kind": "Status", "message": "pods \"a\" not found", "reason": "NotFound",
             "details": {"name": "a", "kind": "pods"}});
         assert!(matches!(refused(404, &status), Cause::NotFound { .. }));
-        for body in ["404 page not found\n", "<html>no such host here</html>", "{\"kind\":\"Status\"}"] {
+        for body in [
+            "404 page not found\n",
+            "<html>no such host here</html>",
+            "{\"kind\":\"Status\"}",
+        ] {
             let cause = Cause::refused(404, None, body.as_bytes());
-            assert!(matches!(cause, Cause::NotServed { .. }), "{body}: {cause:?}");
+            assert!(
+                matches!(cause, Cause::NotServed { .. }),
+                "{body}: {cause:?}"
+            );
         }
     }
 
@@ -335,11 +381,17 @@ mod tests {
             (503, None, Retry::Soon),
             (504, None, Retry::Soon),
         ] {
-            assert_eq!(Cause::refused(code, retry_after, b"{}").retry(), expected, "{code}");
+            assert_eq!(
+                Cause::refused(code, retry_after, b"{}").retry(),
+                expected,
+                "{code}"
+            );
         }
         assert_eq!(
             Cause::refused(429, wait, b"slow down"),
-            Cause::Throttled { retry_after: Duration::from_secs(7) }
+            Cause::Throttled {
+                retry_after: Duration::from_secs(7)
+            }
         );
     }
 
@@ -347,19 +399,35 @@ mod tests {
     fn immutable_is_what_the_server_calls_so_and_nothing_else() {
         for (message, expected) in [
             ("spec.selector: Invalid value: {}: field is immutable", true),
-            ("spec: Forbidden: updates to statefulset spec for fields other than 'replicas'", true),
-            ("spec.clusterIPs[0]: Invalid value: []: may not change once set", true),
+            (
+                "spec: Forbidden: updates to statefulset spec for fields other than 'replicas'",
+                true,
+            ),
+            (
+                "spec.clusterIPs[0]: Invalid value: []: may not change once set",
+                true,
+            ),
             ("cannot change roleRef", true),
-            ("spec.replicas: Invalid value: -1: must be greater than or equal to 0", false),
+            (
+                "spec.replicas: Invalid value: -1: must be greater than or equal to 0",
+                false,
+            ),
         ] {
             let cause = refused(422, &json!({"kind": "Status", "message": message}));
-            assert_eq!(Error::new("apply x", cause).immutable(), expected, "{message}");
+            assert_eq!(
+                Error::new("apply x", cause).immutable(),
+                expected,
+                "{message}"
+            );
         }
     }
 
     #[test]
     fn reads_as_cannot_do_this_because_of_that() {
         let cause = Cause::refused(403, None, br#"{"kind":"Status","message":"no"}"#);
-        assert_eq!(Error::new("get Pod/a/b", cause).to_string(), "cannot get Pod/a/b: forbidden: no");
+        assert_eq!(
+            Error::new("get Pod/a/b", cause).to_string(),
+            "cannot get Pod/a/b: forbidden: no"
+        );
     }
 }

@@ -51,7 +51,8 @@ pub enum Severity {
 impl Cluster {
     /// Writes the Event, in the namespace of the object or in `default`. Writing it again changes nothing.
     pub async fn create_event(&self, event: &Event) -> Result<(), Error> {
-        let object = object(event).map_err(|cause| cause.during("write an Event about", &event.involved, None))?;
+        let object = object(event)
+            .map_err(|cause| cause.during("write an Event about", &event.involved, None))?;
         let reference = Reference::of(&object)?;
         match self.create_at(&reference, &object, &event.component).await {
             Ok(_) | Err(Cause::AlreadyExists { .. }) => Ok(()),
@@ -65,7 +66,11 @@ fn object(event: &Event) -> Result<Value, Cause> {
     let at = Timestamp::try_from(event.at).map_err(|error| Cause::invalid(error.to_string()))?;
     let at = format!("{at:.0}");
     let involved = &event.involved;
-    let namespace = if involved.namespace.is_empty() { "default" } else { &involved.namespace };
+    let namespace = if involved.namespace.is_empty() {
+        "default"
+    } else {
+        &involved.namespace
+    };
     // RBAC names have colons, names of Events do not.
     let stem: String = involved.name.to_lowercase().replace(':', "-");
     let room = NAME_BYTES_MAX.saturating_sub(event.id.len() + 1);

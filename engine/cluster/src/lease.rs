@@ -133,7 +133,9 @@ impl Leadership {
                 return lost.clone();
             }
             if self.state.changed().await.is_err() {
-                return Lost::Expired { message: "nobody renews it any more".to_owned() };
+                return Lost::Expired {
+                    message: "nobody renews it any more".to_owned(),
+                };
             }
         }
     }
@@ -148,7 +150,10 @@ impl Leadership {
         }
         (&mut self.task).await.unwrap_or_else(|error| {
             let message = format!("its renewal ended: {error}");
-            Err(Error::new("release the lease", Cause::Configuration { message }))
+            Err(Error::new(
+                "release the lease",
+                Cause::Configuration { message },
+            ))
         })
     }
 
@@ -157,8 +162,17 @@ impl Leadership {
         let until = began + holder.term();
         let (announce, state) = watch::channel(State::Held { until });
         let (release, released) = oneshot::channel();
-        let transitions = acquired.object.pointer("/spec/leaseTransitions").and_then(Value::as_u64);
-        let renewal = Renewal { holder, object: acquired.object, pins: Arc::clone(&pins), until, announce };
+        let transitions = acquired
+            .object
+            .pointer("/spec/leaseTransitions")
+            .and_then(Value::as_u64);
+        let renewal = Renewal {
+            holder,
+            object: acquired.object,
+            pins: Arc::clone(&pins),
+            until,
+            announce,
+        };
         Self {
             found: acquired.found,
             transitions: transitions.unwrap_or_default(),
@@ -190,9 +204,19 @@ struct Acquired {
 
 impl Holder {
     fn new(cluster: Cluster, lease: Lease) -> Self {
-        let reference = Reference::new("coordination.k8s.io/v1", "Lease", &lease.namespace, &lease.name);
+        let reference = Reference::new(
+            "coordination.k8s.io/v1",
+            "Lease",
+            &lease.namespace,
+            &lease.name,
+        );
         let seconds = lease.duration.as_secs().max(1);
-        Self { cluster, lease, reference, seconds }
+        Self {
+            cluster,
+            lease,
+            reference,
+            seconds,
+        }
     }
 
     /// How often to look, and to renew: client-go's 2 s of 15 s, somewhat rarer.
@@ -207,7 +231,10 @@ impl Holder {
     }
 
     /// Takes the Lease if it is free. `seen` is whose word was last heard, and since when.
-    async fn try_acquire(&self, seen: &mut Option<(Value, Instant)>) -> Result<Option<Acquired>, Cause> {
+    async fn try_acquire(
+        &self,
+        seen: &mut Option<(Value, Instant)>,
+    ) -> Result<Option<Acquired>, Cause> {
         let mut object = match self.cluster.read(&self.reference).await {
             Ok(object) => object,
             Err(Cause::NotFound { .. }) => return self.create().await,
@@ -218,7 +245,10 @@ impl Holder {
         }
         let found = annotations(&object);
         let changes_hands = holder_of(&object) != self.lease.identity;
-        let transitions = object.pointer("/spec/leaseTransitions").and_then(Value::as_u64).unwrap_or(0);
+        let transitions = object
+            .pointer("/spec/leaseTransitions")
+            .and_then(Value::as_u64)
+            .unwrap_or(0);
         let now = now();
         object["spec"] = json!({
             "holderIdentity": self.lease.identity,
@@ -249,8 +279,15 @@ impl Holder {
                 "leaseTransitions": 0,
             },
         });
-        match self.cluster.create_at(&self.reference, &object, &self.lease.identity).await {
-            Ok(object) => Ok(Some(Acquired { object, found: BTreeMap::new() })),
+        match self
+            .cluster
+            .create_at(&self.reference, &object, &self.lease.identity)
+            .await
+        {
+            Ok(object) => Ok(Some(Acquired {
+                object,
+                found: BTreeMap::new(),
+            })),
             Err(Cause::AlreadyExists { .. } | Cause::Conflict { .. }) => Ok(None),
             Err(cause) => Err(cause),
         }
@@ -262,9 +299,13 @@ impl Holder {
             return true;
         }
         let word = json!([holder, object["spec"]["renewTime"]]);
-        let promised = object["spec"]["leaseDurationSeconds"].as_u64().unwrap_or(self.seconds);
+        let promised = object["spec"]["leaseDurationSeconds"]
+            .as_u64()
+            .unwrap_or(self.seconds);
         match seen {
-            Some((known, since)) if *known == word => since.elapsed() > Duration::from_secs(promised),
+            Some((known, since)) if *known == word => {
+                since.elapsed() > Duration::from_secs(promised)
+            }
             _ => {
                 *seen = Some((word, Instant::now()));
                 false
@@ -312,7 +353,8 @@ impl Renewal {
             Ok(Ok(())) => {
                 // From before the request: the server may have counted from then on.
                 self.until = began + self.holder.term();
-                self.announce.send_replace(State::Held { until: self.until });
+                self.announce
+                    .send_replace(State::Held { until: self.until });
                 return Ok(());
             }
             Ok(Err(Trouble::Final(lost))) => return Err(lost),
@@ -321,7 +363,11 @@ impl Renewal {
         };
         let lease = self.holder.reference.to_string();
         tracing::warn!(lease, error = message, "Cannot renew the lease.");
-        if Instant::now() >= until { Err(Lost::Expired { message }) } else { Ok(()) }
+        if Instant::now() >= until {
+            Err(Lost::Expired { message })
+        } else {
+            Ok(())
+        }
     }
 
     async fn renew(&mut self) -> Result<(), Trouble> {
@@ -329,7 +375,12 @@ impl Renewal {
         loop {
             self.write_pins(&mut object);
             object["spec"]["renewTime"] = now().into();
-            match self.holder.cluster.replace(&object, &self.holder.lease.identity).await {
+            match self
+                .holder
+                .cluster
+                .replace(&object, &self.holder.lease.identity)
+                .await
+            {
                 Ok(renewed) => {
                     self.object = renewed;
                     return Ok(());
@@ -364,7 +415,12 @@ impl Renewal {
             // client-go's way, for holders that look at the duration first.
             object["spec"]["leaseDurationSeconds"] = 1.into();
             object["spec"]["renewTime"] = now().into();
-            let cause = match self.holder.cluster.replace(&object, &self.holder.lease.identity).await {
+            let cause = match self
+                .holder
+                .cluster
+                .replace(&object, &self.holder.lease.identity)
+                .await
+            {
                 Ok(_) | Err(Cause::NotFound { .. }) => return Ok(()),
                 Err(Cause::Conflict { .. }) => match self.read_if_ours().await {
                     Ok(read) => {
@@ -390,13 +446,20 @@ impl Renewal {
 }
 
 fn holder_of(object: &Value) -> &str {
-    object.pointer("/spec/holderIdentity").and_then(Value::as_str).unwrap_or("")
+    object
+        .pointer("/spec/holderIdentity")
+        .and_then(Value::as_str)
+        .unwrap_or("")
 }
 
 fn annotations(object: &Value) -> BTreeMap<String, String> {
-    let map = object.pointer("/metadata/annotations").and_then(Value::as_object);
+    let map = object
+        .pointer("/metadata/annotations")
+        .and_then(Value::as_object);
     let pairs = map.into_iter().flatten();
-    pairs.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
+    pairs
+        .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+        .collect()
 }
 
 /// A `MicroTime`.

@@ -12,12 +12,29 @@ use crate::error::Cause;
 /// `cause` with no word that can come from a value of the Secret that was `sent`.
 pub(crate) fn conceal(cause: Cause, sent: Option<&Value>) -> Cause {
     match cause {
-        Cause::Invalid { message, fields, immutable } => {
-            let fields = if fields.is_empty() { named(&message, sent) } else { fields };
-            Cause::Invalid { message: withheld("the Secret", &fields), fields, immutable }
+        Cause::Invalid {
+            message,
+            fields,
+            immutable,
+        } => {
+            let fields = if fields.is_empty() {
+                named(&message, sent)
+            } else {
+                fields
+            };
+            Cause::Invalid {
+                message: withheld("the Secret", &fields),
+                fields,
+                immutable,
+            }
         }
-        Cause::Forbidden { message } => Cause::Forbidden { message: denial(message) },
-        Cause::Other { code, .. } => Cause::Other { code, message: withheld("the Secret", &[]) },
+        Cause::Forbidden { message } => Cause::Forbidden {
+            message: denial(message),
+        },
+        Cause::Other { code, .. } => Cause::Other {
+            code,
+            message: withheld("the Secret", &[]),
+        },
         // These quote names, field paths and versions only.
         Cause::Unauthorized { .. }
         | Cause::NotFound { .. }
@@ -34,17 +51,27 @@ pub(crate) fn conceal(cause: Cause, sent: Option<&Value>) -> Cause {
 }
 
 fn withheld(subject: &str, fields: &[String]) -> String {
-    let place = if fields.is_empty() { String::new() } else { format!(" at {}", fields.join(", ")) };
-    format!("the server refused {subject}{place}; its words are withheld because they can hold a value")
+    let place = if fields.is_empty() {
+        String::new()
+    } else {
+        format!(" at {}", fields.join(", "))
+    };
+    format!(
+        "the server refused {subject}{place}; its words are withheld because they can hold a value"
+    )
 }
 
 /// The keys of the Secret that the message is about. Only keys that were sent are ever named.
 fn named(message: &str, sent: Option<&Value>) -> Vec<String> {
     let mut fields = BTreeSet::new();
     for part in ["data", "stringData"] {
-        let keys = sent.and_then(|secret| secret[part].as_object()).into_iter().flat_map(|map| map.keys());
+        let keys = sent
+            .and_then(|secret| secret[part].as_object())
+            .into_iter()
+            .flat_map(|map| map.keys());
         fields.extend(
-            keys.filter(|key| message.contains(&format!(".{part}.{key}"))).map(|key| format!("{part}.{key}")),
+            keys.filter(|key| message.contains(&format!(".{part}.{key}")))
+                .map(|key| format!("{part}.{key}")),
         );
     }
     fields.into_iter().collect()
@@ -54,10 +81,19 @@ fn named(message: &str, sent: Option<&Value>) -> Vec<String> {
 fn denial(message: String) -> String {
     const WEBHOOK: &str = "admission webhook \"";
     let Some(start) = message.find(WEBHOOK) else {
-        return if message.contains(" cannot ") { message } else { withheld("the Secret", &[]) };
+        return if message.contains(" cannot ") {
+            message
+        } else {
+            withheld("the Secret", &[])
+        };
     };
-    let name = message[start + WEBHOOK.len()..].split('"').next().unwrap_or_default();
-    format!("admission webhook \"{name}\" denied the Secret; its words are withheld because they can hold a value")
+    let name = message[start + WEBHOOK.len()..]
+        .split('"')
+        .next()
+        .unwrap_or_default();
+    format!(
+        "admission webhook \"{name}\" denied the Secret; its words are withheld because they can hold a value"
+    )
 }
 
 #[cfg(test)]
@@ -74,14 +110,25 @@ mod tests {
         let message = ".data.password: expected string, got hunter2".to_owned();
         let causes = [
             Cause::invalid(message.clone()),
-            Cause::Invalid { message: message.clone(), fields: vec!["data[password]".into()], immutable: true },
-            Cause::Forbidden { message: format!("admission webhook \"a.b\" denied the request: {message}") },
-            Cause::Forbidden { message: message.clone() },
+            Cause::Invalid {
+                message: message.clone(),
+                fields: vec!["data[password]".into()],
+                immutable: true,
+            },
+            Cause::Forbidden {
+                message: format!("admission webhook \"a.b\" denied the request: {message}"),
+            },
+            Cause::Forbidden {
+                message: message.clone(),
+            },
             Cause::Other { code: 500, message },
         ];
         for cause in causes {
             let shown = conceal(cause.clone(), Some(&secret));
-            assert!(!format!("{shown} {shown:?}").contains("hunter2"), "{shown:?}");
+            assert!(
+                !format!("{shown} {shown:?}").contains("hunter2"),
+                "{shown:?}"
+            );
             assert_eq!(shown.retry(), cause.retry());
         }
     }
@@ -90,12 +137,18 @@ mod tests {
     fn the_field_and_the_rest_of_the_story_stay() {
         let secret = json!({"kind": "Secret", "data": {"password": "hunter2", "user": "x"}});
         let cause = Cause::invalid(".data.password: expected string, got hunter2");
-        let Cause::Invalid { fields, .. } = conceal(cause, Some(&secret)) else { panic!("changed its kind") };
+        let Cause::Invalid { fields, .. } = conceal(cause, Some(&secret)) else {
+            panic!("changed its kind")
+        };
         assert_eq!(fields, ["data.password"]);
         let rbac = "secrets \"a\" is forbidden: User \"u\" cannot patch resource \"secrets\"";
-        let cause = Cause::Forbidden { message: rbac.into() };
+        let cause = Cause::Forbidden {
+            message: rbac.into(),
+        };
         assert_eq!(conceal(cause.clone(), None), cause);
-        let throttled = Cause::Throttled { retry_after: Duration::from_secs(1) };
+        let throttled = Cause::Throttled {
+            retry_after: Duration::from_secs(1),
+        };
         assert_eq!(conceal(throttled.clone(), None), throttled);
     }
 }

@@ -39,14 +39,28 @@ impl Reference {
     /// What `object` calls itself. Fails where apiVersion, kind or name is missing.
     pub fn of(object: &Value) -> Result<Self, Error> {
         let text = |pointer: &str| {
-            let found = object.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty());
+            let found = object
+                .pointer(pointer)
+                .and_then(Value::as_str)
+                .filter(|text| !text.is_empty());
             found.ok_or_else(|| {
                 let field = pointer[1..].replace('/', ".");
-                Error::new("address an object", Cause::invalid(format!("it has no {field}; add it")))
+                Error::new(
+                    "address an object",
+                    Cause::invalid(format!("it has no {field}; add it")),
+                )
             })
         };
-        let namespace = object.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or("");
-        Ok(Self::new(text("/apiVersion")?, text("/kind")?, namespace, text("/metadata/name")?))
+        let namespace = object
+            .pointer("/metadata/namespace")
+            .and_then(Value::as_str)
+            .unwrap_or("");
+        Ok(Self::new(
+            text("/apiVersion")?,
+            text("/kind")?,
+            namespace,
+            text("/metadata/name")?,
+        ))
     }
 
     /// "apps/v1" or "v1", as in an object's `apiVersion`.
@@ -74,7 +88,10 @@ impl fmt::Display for Reference {
 
 /// The resourceVersion of an object, or "" where it has none.
 pub(crate) fn resource_version(object: &Value) -> &str {
-    object.pointer("/metadata/resourceVersion").and_then(Value::as_str).unwrap_or("")
+    object
+        .pointer("/metadata/resourceVersion")
+        .and_then(Value::as_str)
+        .unwrap_or("")
 }
 
 #[cfg(test)]
@@ -88,12 +105,24 @@ mod tests {
         let deployment = json!({"apiVersion": "apps/v1", "kind": "Deployment",
             "metadata": {"name": "web", "namespace": "shop"}});
         let reference = Reference::of(&deployment).unwrap();
-        assert_eq!(reference, Reference::new("apps/v1", "Deployment", "shop", "web"));
-        assert_eq!((reference.to_string(), reference.api_version()),
-            ("Deployment/shop/web".to_owned(), "apps/v1".to_owned()));
+        assert_eq!(
+            reference,
+            Reference::new("apps/v1", "Deployment", "shop", "web")
+        );
+        assert_eq!(
+            (reference.to_string(), reference.api_version()),
+            ("Deployment/shop/web".to_owned(), "apps/v1".to_owned())
+        );
         let core = Reference::new("v1", "Namespace", "", "shop");
-        assert_eq!((core.to_string(), core.api_version()), ("Namespace/shop".to_owned(), "v1".to_owned()));
-        let error = Reference::of(&json!({"apiVersion": "v1", "kind": "Pod", "metadata": {}})).unwrap_err();
-        assert_eq!(error.to_string(), "cannot address an object: invalid: it has no metadata.name; add it");
+        assert_eq!(
+            (core.to_string(), core.api_version()),
+            ("Namespace/shop".to_owned(), "v1".to_owned())
+        );
+        let error =
+            Reference::of(&json!({"apiVersion": "v1", "kind": "Pod", "metadata": {}})).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "cannot address an object: invalid: it has no metadata.name; add it"
+        );
     }
 }

@@ -31,7 +31,9 @@ impl Cluster {
         patch: &Value,
         field_manager: &str,
     ) -> Result<Value, Error> {
-        let result = self.merge(reference, Part::Main, patch, field_manager).await;
+        let result = self
+            .merge(reference, Part::Main, patch, field_manager)
+            .await;
         result.map_err(|cause| cause.during("patch", reference, Some(patch)))
     }
 
@@ -42,7 +44,9 @@ impl Cluster {
         patch: &Value,
         field_manager: &str,
     ) -> Result<Value, Error> {
-        let result = self.merge(reference, Part::Status, patch, field_manager).await;
+        let result = self
+            .merge(reference, Part::Status, patch, field_manager)
+            .await;
         result.map_err(|cause| cause.during("patch the status of", reference, Some(patch)))
     }
 
@@ -54,7 +58,9 @@ impl Cluster {
         field_manager: &str,
     ) -> Result<Value, Error> {
         let patch = json!({"metadata": {"annotations": annotations}});
-        let result = self.merge(reference, Part::Main, &patch, field_manager).await;
+        let result = self
+            .merge(reference, Part::Main, &patch, field_manager)
+            .await;
         result.map_err(|cause| cause.during("annotate", reference, None))
     }
 
@@ -114,7 +120,11 @@ impl Cluster {
     }
 
     /// Replaces the object if it is still at the version that `object` names.
-    pub(crate) async fn replace(&self, object: &Value, field_manager: &str) -> Result<Value, Cause> {
+    pub(crate) async fn replace(
+        &self,
+        object: &Value,
+        field_manager: &str,
+    ) -> Result<Value, Cause> {
         let reference = Reference::of(object).map_err(|error| error.cause().clone())?;
         let path = self.target(&reference, Part::Main, field_manager).await?;
         let request = Outgoing::with_body(Method::PUT, path, "application/json", object);
@@ -130,7 +140,8 @@ impl Cluster {
         field_manager: &str,
     ) -> Result<Value, Cause> {
         let path = self.target(reference, part, field_manager).await?;
-        let request = Outgoing::with_body(Method::PATCH, path, "application/merge-patch+json", patch);
+        let request =
+            Outgoing::with_body(Method::PATCH, path, "application/merge-patch+json", patch);
         let answer = self.call(Verb::Patch, request).await;
         Ok(self.believe(reference, answer).await?.object)
     }
@@ -146,7 +157,9 @@ impl Cluster {
         let mut attempt = 1;
         loop {
             let object = self.read(reference).await?;
-            let before = object.pointer("/metadata/finalizers").and_then(Value::as_array);
+            let before = object
+                .pointer("/metadata/finalizers")
+                .and_then(Value::as_array);
             let before = before.cloned().unwrap_or_default();
             let mut after = before.clone();
             edit(&mut after);
@@ -155,14 +168,22 @@ impl Cluster {
             }
             let version = resource_version(&object);
             let patch = json!({"metadata": {"resourceVersion": version, "finalizers": after}});
-            match self.merge(reference, Part::Main, &patch, field_manager).await {
+            match self
+                .merge(reference, Part::Main, &patch, field_manager)
+                .await
+            {
                 Err(Cause::Conflict { .. }) if attempt < ATTEMPTS_MAX => attempt += 1,
                 result => return result,
             }
         }
     }
 
-    async fn target(&self, reference: &Reference, part: Part, field_manager: &str) -> Result<String, Cause> {
+    async fn target(
+        &self,
+        reference: &Reference,
+        part: Part,
+        field_manager: &str,
+    ) -> Result<String, Cause> {
         let resource = self.resource_of(reference).await?;
         let mut path = path::object(&resource, &reference.namespace, &reference.name)?;
         match part {

@@ -23,7 +23,9 @@ pub(crate) fn collection(resource: &Resource, namespace: &str) -> Result<String,
 /// One object of `resource`.
 pub(crate) fn object(resource: &Resource, namespace: &str, name: &str) -> Result<String, Cause> {
     if resource.namespaced && namespace.is_empty() {
-        return Err(Cause::invalid("namespace not specified; set metadata.namespace or spec.targetNamespace"));
+        return Err(Cause::invalid(
+            "namespace not specified; set metadata.namespace or spec.targetNamespace",
+        ));
     }
     let mut path = collection(resource, namespace)?;
     push(&mut path, name)?;
@@ -46,7 +48,9 @@ pub(crate) fn query(mut path: String, pairs: &[(&str, &str)]) -> String {
 /// Adds one segment. The rules are `IsValidPathSegmentName` of `apimachinery/pkg/api/validation/path`.
 fn push(path: &mut String, segment: &str) -> Result<(), Cause> {
     if matches!(segment, "" | "." | "..") || segment.contains(['/', '%']) {
-        let message = format!("{segment:?} cannot be a name: names are not empty, '.' or '..' and have no '/' or '%'");
+        let message = format!(
+            "{segment:?} cannot be a name: names are not empty, '.' or '..' and have no '/' or '%'"
+        );
         return Err(Cause::invalid(message));
     }
     path.push('/');
@@ -85,12 +89,25 @@ mod tests {
         let pods = resource("", "pods", true);
         let roles = resource("rbac.authorization.k8s.io", "clusterroles", false);
         let check = |resource: &Resource, namespace: &str, name: &str, expected: Option<&str>| {
-            assert_eq!(object(resource, namespace, name).ok().as_deref(), expected, "{namespace} {name}");
+            assert_eq!(
+                object(resource, namespace, name).ok().as_deref(),
+                expected,
+                "{namespace} {name}"
+            );
         };
         check(&pods, "a", "b", Some("/api/v1/namespaces/a/pods/b"));
-        check(&roles, "", "system:node?x=1 #y", Some(
-            "/apis/rbac.authorization.k8s.io/v1/clusterroles/system%3Anode%3Fx%3D1%20%23y"));
-        check(&roles, "ignored", "a", Some("/apis/rbac.authorization.k8s.io/v1/clusterroles/a"));
+        check(
+            &roles,
+            "",
+            "system:node?x=1 #y",
+            Some("/apis/rbac.authorization.k8s.io/v1/clusterroles/system%3Anode%3Fx%3D1%20%23y"),
+        );
+        check(
+            &roles,
+            "ignored",
+            "a",
+            Some("/apis/rbac.authorization.k8s.io/v1/clusterroles/a"),
+        );
         for name in ["", ".", "..", "../secrets/x", "a/b", "a%2Fb"] {
             check(&pods, "a", name, None);
             check(&pods, name, "b", None);
@@ -100,8 +117,15 @@ mod tests {
 
     #[test]
     fn a_query_escapes_and_leaves_out_what_is_empty() {
-        let pairs = [("labelSelector", "a in (b,c)"), ("continue", ""), ("limit", "500")];
-        assert_eq!(query("/p".into(), &pairs), "/p?labelSelector=a%20in%20%28b%2Cc%29&limit=500");
+        let pairs = [
+            ("labelSelector", "a in (b,c)"),
+            ("continue", ""),
+            ("limit", "500"),
+        ];
+        assert_eq!(
+            query("/p".into(), &pairs),
+            "/p?labelSelector=a%20in%20%28b%2Cc%29&limit=500"
+        );
         assert_eq!(query("/p".into(), &[]), "/p");
     }
 }

@@ -28,12 +28,18 @@ pub struct Selector {
 impl Selector {
     /// Everything in `namespace`.
     pub fn namespace(namespace: &str) -> Self {
-        Self { namespace: namespace.to_owned(), ..Self::default() }
+        Self {
+            namespace: namespace.to_owned(),
+            ..Self::default()
+        }
     }
 
     /// Everything, everywhere, with these labels.
     pub fn labels(labels: &str) -> Self {
-        Self { labels: labels.to_owned(), ..Self::default() }
+        Self {
+            labels: labels.to_owned(),
+            ..Self::default()
+        }
     }
 
     /// Only the object called `name`.
@@ -57,14 +63,20 @@ impl Cluster {
 
     /// Every object of `resource` that `selector` picks, in the order of namespace and name, as one
     /// state of the cluster. After an error the stream ends, and what came before it is no listing.
-    pub fn list(&self, resource: &Resource, selector: &Selector) -> impl Stream<Item = Result<Value, Error>> + use<> {
+    pub fn list(
+        &self,
+        resource: &Resource,
+        selector: &Selector,
+    ) -> impl Stream<Item = Result<Value, Error>> + use<> {
         let (cluster, resource, selector) = (self.clone(), resource.clone(), selector.clone());
         let pages = stream::try_unfold(Some(String::new()), move |next| {
-            let (cluster, resource, selector) = (cluster.clone(), resource.clone(), selector.clone());
+            let (cluster, resource, selector) =
+                (cluster.clone(), resource.clone(), selector.clone());
             async move {
                 let Some(token) = next else { return Ok(None) };
                 let page = cluster.page(&resource, &selector, &token).await;
-                let page = page.map_err(|cause| Error::new(listing(&resource, &selector), cause))?;
+                let page =
+                    page.map_err(|cause| Error::new(listing(&resource, &selector), cause))?;
                 let objects = stream::iter(page.objects.into_iter().map(Ok));
                 Ok::<_, Error>(Some((objects, page.next)))
             }
@@ -73,7 +85,11 @@ impl Cluster {
     }
 
     /// The same, all at once.
-    pub async fn list_all(&self, resource: &Resource, selector: &Selector) -> Result<Vec<Value>, Error> {
+    pub async fn list_all(
+        &self,
+        resource: &Resource,
+        selector: &Selector,
+    ) -> Result<Vec<Value>, Error> {
         self.list(resource, selector).try_collect().await
     }
 
@@ -85,7 +101,11 @@ impl Cluster {
     }
 
     /// Finds out what a 404 for a whole path means: the kind is gone, or this is no API server.
-    pub(crate) async fn believe<T>(&self, reference: &Reference, answer: Result<T, Cause>) -> Result<T, Cause> {
+    pub(crate) async fn believe<T>(
+        &self,
+        reference: &Reference,
+        answer: Result<T, Cause>,
+    ) -> Result<T, Cause> {
         if let Err(Cause::NotServed { .. }) = &answer {
             self.resource_anew(reference).await?;
         }
@@ -110,8 +130,16 @@ impl Cluster {
             ],
         );
         let mut list = self.call(Verb::List, Outgoing::get(path)).await?.object;
-        let text = |pointer: &str| list.pointer(pointer).and_then(Value::as_str).unwrap_or("").to_owned();
-        let (resource_version, next) = (text("/metadata/resourceVersion"), text("/metadata/continue"));
+        let text = |pointer: &str| {
+            list.pointer(pointer)
+                .and_then(Value::as_str)
+                .unwrap_or("")
+                .to_owned()
+        };
+        let (resource_version, next) = (
+            text("/metadata/resourceVersion"),
+            text("/metadata/continue"),
+        );
         // Go writes an empty slice of a null pointer as null; anything else without items is no listing.
         let objects = match list.get_mut("items").map(Value::take) {
             Some(Value::Array(objects)) => objects,
@@ -122,9 +150,15 @@ impl Cluster {
             }
         };
         let api_version = resource.api_version();
-        let objects = objects.into_iter().map(|object| complete(object, &api_version, &resource.kind));
+        let objects = objects
+            .into_iter()
+            .map(|object| complete(object, &api_version, &resource.kind));
         let next = (!next.is_empty()).then_some(next);
-        Ok(Page { objects: objects.collect(), resource_version, next })
+        Ok(Page {
+            objects: objects.collect(),
+            resource_version,
+            next,
+        })
     }
 }
 
@@ -143,7 +177,8 @@ const PAGE_OBJECTS_MAX: u32 = 500;
 /// The objects of a listing do not repeat what the list says of them all.
 fn complete(mut object: Value, api_version: &str, kind: &str) -> Value {
     if let Some(map) = object.as_object_mut() {
-        map.entry("apiVersion").or_insert_with(|| api_version.into());
+        map.entry("apiVersion")
+            .or_insert_with(|| api_version.into());
         map.entry("kind").or_insert_with(|| kind.into());
     }
     object

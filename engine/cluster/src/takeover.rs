@@ -23,15 +23,21 @@ pub enum Takeover {
 /// The managed fields that `object` should have for `manager` to own what the legacy managers own, or
 /// `None` where there is nothing to take over.
 pub(crate) fn adopted(object: &Value, manager: &str, takeover: &Takeover) -> Option<Value> {
-    let Takeover::Legacy { also } = takeover else { return None };
+    let Takeover::Legacy { also } = takeover else {
+        return None;
+    };
     if is_marked_merge(object) {
         return None;
     }
     let entries = object.pointer("/metadata/managedFields")?.as_array()?;
-    let (legacy, mut kept): (Vec<&Value>, Vec<&Value>) =
-        entries.iter().partition(|entry| is_legacy(entry, manager, also));
+    let (legacy, mut kept): (Vec<&Value>, Vec<&Value>) = entries
+        .iter()
+        .partition(|entry| is_legacy(entry, manager, also));
     let first = *legacy.first()?;
-    let ours = kept.iter().position(|entry| is_ours(entry, manager)).map(|index| kept.remove(index));
+    let ours = kept
+        .iter()
+        .position(|entry| is_ours(entry, manager))
+        .map(|index| kept.remove(index));
     let mut entry = ours.unwrap_or(first).clone();
     entry["manager"] = manager.into();
     entry["operation"] = "Apply".into();
@@ -55,7 +61,8 @@ fn is_ours(entry: &Value, manager: &str) -> bool {
 }
 
 fn is_legacy(entry: &Value, manager: &str, also: &[String]) -> bool {
-    let (Some(name), Some(operation)) = (entry["manager"].as_str(), entry["operation"].as_str()) else {
+    let (Some(name), Some(operation)) = (entry["manager"].as_str(), entry["operation"].as_str())
+    else {
         return false;
     };
     let named = |prefix: &str| name.starts_with(prefix);
@@ -107,7 +114,9 @@ mod tests {
     }
 
     fn legacy() -> Takeover {
-        Takeover::Legacy { also: vec!["helm".into()] }
+        Takeover::Legacy {
+            also: vec!["helm".into()],
+        }
     }
 
     #[test]
@@ -116,7 +125,10 @@ mod tests {
         status["subresource"] = "status".into();
         for (entry, expected) in [
             (entry("kubectl", "Apply", &json!({})), true),
-            (entry("kubectl-client-side-apply", "Update", &json!({})), true),
+            (
+                entry("kubectl-client-side-apply", "Update", &json!({})),
+                true,
+            ),
             (entry("kubectl-edit", "Update", &json!({})), true),
             (entry("before-first-apply", "Update", &json!({})), true),
             (entry("before-first-apply", "Apply", &json!({})), false),
@@ -124,7 +136,10 @@ mod tests {
             (entry(US, "Apply", &json!({})), false),
             (entry("helm", "Update", &json!({})), true),
             (entry("helm-controller", "Apply", &json!({})), true),
-            (entry("kube-controller-manager", "Update", &json!({})), false),
+            (
+                entry("kube-controller-manager", "Update", &json!({})),
+                false,
+            ),
             (status, false),
         ] {
             let found = adopted(&object(std::slice::from_ref(&entry)), US, &legacy()).is_some();
@@ -136,11 +151,22 @@ mod tests {
     #[test]
     fn what_they_owned_becomes_ours_and_the_rest_stays() {
         let ours = entry(US, "Apply", &json!({"f:data": {"f:a": {}}}));
-        let kubectl = entry("kubectl-client-side-apply", "Update",
-            &json!({"f:data": {".": {}, "f:a": {}, "f:b": {}}}));
+        let kubectl = entry(
+            "kubectl-client-side-apply",
+            "Update",
+            &json!({"f:data": {".": {}, "f:a": {}, "f:b": {}}}),
+        );
         let other = entry("hpa", "Update", &json!({"f:spec": {"f:replicas": {}}}));
-        let merged = entry(US, "Apply", &json!({"f:data": {".": {}, "f:a": {}, "f:b": {}}}));
-        let entries = adopted(&object(&[kubectl.clone(), other.clone(), ours]), US, &legacy());
+        let merged = entry(
+            US,
+            "Apply",
+            &json!({"f:data": {".": {}, "f:a": {}, "f:b": {}}}),
+        );
+        let entries = adopted(
+            &object(&[kubectl.clone(), other.clone(), ours]),
+            US,
+            &legacy(),
+        );
         assert_eq!(entries, Some(json!([other, merged])));
         let renamed = adopted(&object(&[kubectl, other.clone()]), US, &legacy());
         assert_eq!(renamed, Some(json!([other, merged])));

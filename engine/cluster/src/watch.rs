@@ -95,7 +95,10 @@ impl Cluster {
             listener: sender,
             failures: 0,
         };
-        Watch { news, task: tokio::spawn(follower.follow()) }
+        Watch {
+            news,
+            task: tokio::spawn(follower.follow()),
+        }
     }
 }
 
@@ -146,7 +149,9 @@ enum End {
 impl Follower {
     async fn follow(mut self) {
         while let Ok(position) = self.list().await {
-            let Ok(()) = self.watch(position).await else { break };
+            let Ok(()) = self.watch(position).await else {
+                break;
+            };
         }
     }
 
@@ -159,7 +164,8 @@ impl Follower {
                     return Ok(position);
                 }
                 Err(cause) => {
-                    self.fail(listing(&self.resource, &self.selector), cause).await?;
+                    self.fail(listing(&self.resource, &self.selector), cause)
+                        .await?;
                 }
             }
         }
@@ -168,7 +174,11 @@ impl Follower {
     async fn list_once(&mut self) -> Result<Result<String, Cause>, Stopped> {
         let (mut token, mut started) = (String::new(), false);
         loop {
-            let page = match self.cluster.page(&self.resource, &self.selector, &token).await {
+            let page = match self
+                .cluster
+                .page(&self.resource, &self.selector, &token)
+                .await
+            {
                 Ok(page) => page,
                 Err(cause) => return Ok(Err(cause)),
             };
@@ -181,7 +191,10 @@ impl Follower {
             }
             let Some(next) = page.next else {
                 let resource_version = page.resource_version;
-                self.say(Watched::ListEnded { resource_version: resource_version.clone() }).await?;
+                self.say(Watched::ListEnded {
+                    resource_version: resource_version.clone(),
+                })
+                .await?;
                 return Ok(Ok(resource_version));
             };
             token = next;
@@ -202,7 +215,12 @@ impl Follower {
                 End::Closed => "the server closed the watch at once".to_owned(),
                 End::Broken(message) => message,
                 End::Refused(cause) if loses_place(&cause) => {
-                    self.say(Watched::Gap { reason: Gap::Expired { message: cause.to_string() } }).await?;
+                    self.say(Watched::Gap {
+                        reason: Gap::Expired {
+                            message: cause.to_string(),
+                        },
+                    })
+                    .await?;
                     if self.failures > 0 {
                         self.pause(None).await;
                     }
@@ -224,7 +242,10 @@ impl Follower {
     /// Says so once per interruption.
     async fn disconnected(&mut self, connected: &mut bool, message: String) -> Result<(), Stopped> {
         if std::mem::take(connected) {
-            self.say(Watched::Gap { reason: Gap::Disconnected { message } }).await?;
+            self.say(Watched::Gap {
+                reason: Gap::Disconnected { message },
+            })
+            .await?;
         }
         Ok(())
     }
@@ -277,17 +298,27 @@ impl Follower {
     async fn hear(&mut self, line: &[u8], position: &mut String) -> Result<Option<End>, Stopped> {
         let Ok(mut event) = serde_json::from_slice::<Value>(line) else {
             // Cut off in the middle: its beginning comes again when the watch resumes.
-            return Ok(Some(End::Broken("the connection ended inside an event".to_owned())));
+            return Ok(Some(End::Broken(
+                "the connection ended inside an event".to_owned(),
+            )));
         };
         let object = event["object"].take();
         let version = resource_version(&object).to_owned();
         let news = match event["type"].as_str().unwrap_or_default() {
             "ADDED" | "MODIFIED" => Watched::Applied(object),
             "DELETED" => Watched::Deleted(object),
-            "BOOKMARK" => Watched::Bookmark { resource_version: version.clone() },
+            "BOOKMARK" => Watched::Bookmark {
+                resource_version: version.clone(),
+            },
             "ERROR" => {
-                let code = object["code"].as_u64().and_then(|code| u16::try_from(code).ok());
-                return Ok(Some(End::Refused(Cause::of_status(code.unwrap_or(500), None, &object))));
+                let code = object["code"]
+                    .as_u64()
+                    .and_then(|code| u16::try_from(code).ok());
+                return Ok(Some(End::Refused(Cause::of_status(
+                    code.unwrap_or(500),
+                    None,
+                    &object,
+                ))));
             }
             other => return Ok(Some(End::Broken(format!("unknown event type {other:?}")))),
         };
@@ -298,7 +329,10 @@ impl Follower {
     }
 
     async fn say(&self, news: Watched) -> Result<(), Stopped> {
-        self.listener.send(news).await.map_err(|_nobody_listens| Stopped)
+        self.listener
+            .send(news)
+            .await
+            .map_err(|_nobody_listens| Stopped)
     }
 
     async fn fail(&mut self, action: String, cause: Cause) -> Result<(), Stopped> {
@@ -313,8 +347,14 @@ impl Follower {
 
     /// Doubles from failure to failure, up to a limit, less up to a quarter so that many do not step in time.
     async fn pause(&mut self, asked: Option<Duration>) {
-        let pause = PAUSE_MIN.saturating_mul(1 << self.failures.min(16)).min(PAUSE_MAX);
-        let seed = (&self.resource.plural, &self.selector.namespace, self.failures);
+        let pause = PAUSE_MIN
+            .saturating_mul(1 << self.failures.min(16))
+            .min(PAUSE_MAX);
+        let seed = (
+            &self.resource.plural,
+            &self.selector.namespace,
+            self.failures,
+        );
         let quarters = u32::try_from(hash(seed) % 256).unwrap_or_default();
         let pause = pause - pause / 4 * quarters / 256;
         self.failures = self.failures.saturating_add(1);

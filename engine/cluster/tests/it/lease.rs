@@ -1,0 +1,160 @@
+//! Leadership: one holder at a time, through release, silence, theft and an unreachable server.
+
+use std::time::{Duration, Instant};
+
+use fluvial_cluster::{Cause, Cluster, Leadership, Lease, Lost, Reference, ServiceAccount};
+use fluvial_support::wait;
+use serde_json::json;
+
+use crate::{make_namespace, on_a_control_plane};
+
+const DURATION: Duration = Duration::from_secs(3);
+
+#[test]
+fn one_leads_at_a_time() {
+    on_a_control_plane(async |plane, cluster| {
+        make_namespace(&cluster, "lead").await;
+        released_it_passes_on_with_its_pins(&cluster).await;
+        silent_it_passes_on_after_its_time(&cluster).await;
+        contenders_agree(&cluster).await;
+        a_thief_is_noticed(&cluster).await;
+        without_rights_nobody_waits(&cluster).await;
+
+        let mut leader = lead(&cluster, "cut-off", "a").await;
+        plane.stop_apiserver();
+        let stopped = Instant::now();
+        assert!(matches!(soon(leader.lost()).await, Lost::Expired { .. }));
+        assert_eq!(leader.remaining(), Duration::ZERO);
+        assert!(
+            stopped.elapsed() < DURATION,
+            "it gives up before anybody else may begin"
+        );
+        plane.start_apiserver().unwrap();
+        wait("the API server", Duration::from_secs(60), || {
+            plane
+                .kubectl(&["get", "namespaces"])
+                .map_err(|error| error.to_string())
+        });
+        assert_eq!(lead(&cluster, "cut-off", "b").await.transitions(), 1);
+    });
+}
+
+async fn released_it_passes_on_with_its_pins(cluster: &Cluster) {
+    let first = lead(cluster, "released", "a").await;
+    assert_eq!((first.transitions(), first.found().len()), (0, 0));
+    assert!(first.remaining() > Duration::ZERO && first.remaining() <= DURATION);
+    first.pin("fluvial.dev/head", "41:abc");
+    let mut second = Box::pin(lead(cluster, "released", "b"));
+    // Longer than a silent holder would keep it: the first one is renewing.
+    let waited = tokio::time::timeout(DURATION * 2, &mut second).await;
+    assert!(waited.is_err(), "two lead");
+    first.pin("fluvial.dev/head", "42:def");
+    let released = Instant::now();
+    first.release().await.unwrap();
+    let second = second.await;
+    assert!(
+        released.elapsed() < DURATION,
+        "a released lease is free at once"
+    );
+    assert_eq!(
+        second.found().get("fluvial.dev/head").map(String::as_str),
+        Some("42:def")
+    );
+    assert_eq!(second.transitions(), 1);
+}
+
+async fn silent_it_passes_on_after_its_time(cluster: &Cluster) {
+    let first = lead(cluster, "silent", "a").await;
+    drop(first);
+    let silent = Instant::now();
+    let second = lead(cluster, "silent", "b").await;
+    assert!(
+        silent.elapsed() >= DURATION,
+        "it was taken from a holder who may be alive"
+    );
+    drop(second);
+    let again = Instant::now();
+    assert_eq!(lead(cluster, "silent", "b").await.transitions(), 1);
+    assert!(
+        again.elapsed() < DURATION,
+        "one's own lease is there to be taken"
+    );
+}
+
+async fn contenders_agree(cluster: &Cluster) {
+    let mut contenders = tokio::task::JoinSet::new();
+    for identity in ["a", "b", "c", "d"] {
+        let cluster = cluster.clone();
+        contenders.spawn(async move {
+            let won =
+                tokio::time::timeout(DURATION / 2, lead(&cluster, "contended", identity)).await;
+            (won.is_ok(), won)
+        });
+    }
+    let winners = contenders
+        .join_all()
+        .await
+        .into_iter()
+        .filter(|(won, _)| *won)
+        .count();
+    assert_eq!(winners, 1);
+}
+
+async fn a_thief_is_noticed(cluster: &Cluster) {
+    let mut leader = lead(cluster, "stolen", "a").await;
+    let reference = Reference::new("coordination.k8s.io/v1", "Lease", "lead", "stolen");
+    // An annotation by somebody else is no theft.
+    let annotation = json!({"metadata": {"annotations": {"example.com/note": "hello"}}});
+    cluster
+        .merge_patch(&reference, &annotation, "somebody")
+        .await
+        .unwrap();
+    let kept = tokio::time::timeout(DURATION, leader.lost()).await;
+    assert!(kept.is_err(), "{kept:?}");
+    let theft = json!({"spec": {"holderIdentity": "thief"}});
+    cluster
+        .merge_patch(&reference, &theft, "thief")
+        .await
+        .unwrap();
+    assert_eq!(
+        soon(leader.lost()).await,
+        Lost::Taken { by: "thief".into() }
+    );
+    leader.release().await.unwrap();
+    let lease = cluster.get(&reference).await.unwrap().unwrap();
+    assert_eq!(
+        lease["spec"]["holderIdentity"], "thief",
+        "what is lost is not released"
+    );
+    assert_eq!(
+        lease["metadata"]["annotations"]["example.com/note"],
+        "hello"
+    );
+}
+
+async fn without_rights_nobody_waits(cluster: &Cluster) {
+    let stranger = cluster.impersonate(ServiceAccount::new("lead", "stranger").unwrap());
+    let error = soon(stranger.lead(&lease("forbidden", "a")))
+        .await
+        .unwrap_err();
+    assert!(matches!(error.cause(), Cause::Forbidden { .. }), "{error}");
+}
+
+async fn lead(cluster: &Cluster, name: &str, identity: &str) -> Leadership {
+    cluster.lead(&lease(name, identity)).await.unwrap()
+}
+
+fn lease(name: &str, identity: &str) -> Lease {
+    Lease {
+        namespace: "lead".into(),
+        name: name.into(),
+        identity: identity.into(),
+        duration: DURATION,
+    }
+}
+
+async fn soon<T>(event: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(30), event)
+        .await
+        .expect("it takes too long")
+}
