@@ -1,0 +1,29 @@
+//! Sources: a commit in a git repository becomes a revision and a `Tree` in memory.
+//!
+//! Start at [`fetch`]: it lists the remote, compares with what was last observed, and reads the
+//! tree of a new commit straight from git objects. [`archive`] turns a tree into an artifact and
+//! back. When to fetch, where artifacts are kept and what is done with a failure is the callers'
+//! business; everything here is synchronous, so call it from `spawn_blocking`.
+//!
+//! What holds: no worktree is ever written; credentials go to the host they were given for and to
+//! no other; no error message carries a secret; every byte that arrives is counted against a limit.
+//! This is the only crate that names `gix`.
+
+mod address;
+pub mod archive;
+mod error;
+mod git;
+mod hex;
+mod ignore;
+mod limits;
+mod range;
+mod request;
+mod secret;
+
+pub use crate::error::{Error, Retry};
+pub use crate::git::{Commit, Fetched, Person, Resolved, fetch, resolve};
+pub use crate::ignore::{IGNORE_FILE, Ignore};
+pub use crate::limits::Limits;
+pub use crate::range::Range;
+pub use crate::request::{ClientIdentity, Credentials, GitRequest, Proxy, Reference, Tls};
+pub use crate::secret::{Secret, from_secret_data, proxy_from_secret_data};

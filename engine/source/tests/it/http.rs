@@ -1,0 +1,633 @@
+//! References, credentials, trust and redirects, over HTTP.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+use fluvial_manifest::{Entry, Tree};
+use fluvial_source::{
+    Credentials, Error, Fetched, GitRequest, Reference, Retry, Secret, fetch, from_secret_data,
+    resolve,
+};
+use tempfile::TempDir;
+
+use crate::repository::Repository;
+use crate::server::{Manners, Server};
+
+const ME: &str = "Basic bWU6czNjcjN0";
+
+fn basic(password: &str) -> Credentials {
+    Credentials::Basic {
+        username: "me".to_owned(),
+        password: Secret::new(password),
+    }
+}
+
+fn new(request: &GitRequest, cache: &TempDir) -> (String, Tree) {
+    match fetch(request, cache.path()).unwrap() {
+        Fetched::New { revision, tree, .. } => (revision, tree),
+        Fetched::Unchanged { revision } => panic!("nothing new at {revision}"),
+    }
+}
+
+fn at(url: &str, reference: Reference) -> GitRequest {
+    GitRequest {
+        reference,
+        ..GitRequest::new(url)
+    }
+}
+
+fn branch(name: &str) -> Reference {
+    Reference {
+        branch: Some(name.to_owned()),
+        ..Reference::default()
+    }
+}
+
+#[test]
+fn every_kind_of_reference_leads_to_its_revision_and_files() {
+    let repository = Repository::with(&[("a.yaml", "one")]);
+    let first = repository.git(&["rev-parse", "HEAD"]);
+    repository.git(&["tag", "v1.0.0"]);
+    repository.git(&["update-ref", "refs/pull/7/head", &first]);
+    let second = repository.commit(&[("a.yaml", "two")]);
+    repository.git(&["tag", "-a", "-m", "annotated", "1.1.0"]);
+    repository.git(&["tag", "v2.0.0-rc.1"]);
+    let third = repository.commit(&[("a.yaml", "three")]);
+    repository.git(&["branch", "dev/next", &second]);
+
+    let some = |text: &str| Some(text.to_owned());
+    let none = Reference::default;
+    let table = [
+        (branch("main"), format!("main@sha1:{third}"), "three"),
+        (branch("dev/next"), format!("dev/next@sha1:{second}"), "two"),
+        (
+            Reference {
+                tag: some("v1.0.0"),
+                ..none()
+            },
+            format!("v1.0.0@sha1:{first}"),
+            "one",
+        ),
+        (
+            Reference {
+                tag: some("1.1.0"),
+                ..none()
+            },
+            format!("1.1.0@sha1:{second}"),
+            "two",
+        ),
+        (
+            Reference {
+                semver: some("1.x"),
+                ..none()
+            },
+            format!("1.1.0@sha1:{second}"),
+            "two",
+        ),
+        (
+            Reference {
+                semver: some("~1.0"),
+                ..none()
+            },
+            format!("v1.0.0@sha1:{first}"),
+            "one",
+        ),
+        (
+            Reference {
+                semver: some(">=1.0.0-0"),
+                ..none()
+            },
+            format!("v2.0.0-rc.1@sha1:{second}"),
+            "two",
+        ),
+        (
+            Reference {
+                commit: some(&first),
+                ..none()
+            },
+            format!("sha1:{first}"),
+            "one",
+        ),
+        (
+            Reference {
+                commit: some(&first),
+                ..branch("main")
+            },
+            format!("main@sha1:{first}"),
+            "one",
+        ),
+        (
+            Reference {
+                name: some("refs/pull/7/head"),
+                ..none()
+            },
+            format!("refs/pull/7/head@sha1:{first}"),
+            "one",
+        ),
+        (
+            Reference {
+                name: some("refs/heads/main"),
+                ..none()
+            },
+            format!("refs/heads/main@sha1:{third}"),
+            "three",
+        ),
+        (
+            Reference {
+                name: some("HEAD"),
+                ..none()
+            },
+            format!("HEAD@sha1:{third}"),
+            "three",
+        ),
+    ];
+    for old_protocol in [false, true] {
+        let server = Server::start(
+            repository.root(),
+            Manners {
+                old_protocol,
+                ..Manners::default()
+            },
+        );
+        let cache = TempDir::new().unwrap();
+        for (reference, revision, text) in &table {
+            let mut request = at(&server.url(), reference.clone());
+            let (got, tree) = new(&request, &cache);
+            assert_eq!(&got, revision);
+            assert_eq!(
+                tree.file("a.yaml").unwrap(),
+                text.as_bytes(),
+                "{reference:?}"
+            );
+            assert_eq!(&resolve(&request, cache.path()).unwrap().revision, revision);
+
+            request.observed = Some(got);
+            let again = fetch(&request, cache.path()).unwrap();
+            assert!(
+                matches!(again, Fetched::Unchanged { .. }),
+                "{reference:?} was fetched again"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_commit_tells_who_and_why() {
+    let repository = Repository::with(&[("a", "1")]);
+    let server = Server::start(repository.root(), Manners::default());
+    let cache = TempDir::new().unwrap();
+    let Fetched::New { commit, .. } =
+        fetch(&at(&server.url(), branch("main")), cache.path()).unwrap()
+    else {
+        panic!("nothing new")
+    };
+    assert_eq!(
+        (commit.author.name.as_str(), commit.author.time),
+        ("Ada", 1_700_000_000)
+    );
+    assert_eq!(
+        (commit.committer.email.as_str(), commit.committer.time),
+        ("grace@example.com", 1_700_000_001)
+    );
+    assert_eq!(commit.subject, "Add files.");
+    assert_eq!(commit.message, "Add files.\n\nAll of them.\n");
+}
+
+#[test]
+fn files_links_and_modes_arrive_as_they_are_and_submodules_do_not() {
+    let repository = Repository::with(&[("dir/run.sh", "#!/bin/sh"), ("b.bin", "\u{0}\u{1}")]);
+    std::os::unix::fs::symlink("dir/run.sh", repository.path().join("link")).unwrap();
+    repository.git(&[
+        "update-index",
+        "--add",
+        "--cacheinfo",
+        &format!("160000,{},sub", "1".repeat(40)),
+    ]);
+    repository.git(&["add", "link"]);
+    repository.git(&["update-index", "--chmod=+x", "dir/run.sh"]);
+    repository.git(&["commit", "-q", "-m", "more"]);
+    let server = Server::start(repository.root(), Manners::default());
+    let (_, tree) = new(&at(&server.url(), branch("main")), &TempDir::new().unwrap());
+    let paths: Vec<&str> = tree.iter().map(|(path, _)| path).collect();
+    assert_eq!(paths, ["b.bin", "dir/run.sh", "link"]);
+    assert!(matches!(
+        tree.get("dir/run.sh"),
+        Some(Entry::File {
+            executable: true,
+            ..
+        })
+    ));
+    assert!(matches!(
+        tree.get("b.bin"),
+        Some(Entry::File {
+            executable: false,
+            ..
+        })
+    ));
+    assert_eq!(
+        tree.get("link"),
+        Some(&Entry::Link {
+            target: "dir/run.sh".to_owned()
+        })
+    );
+}
+
+#[test]
+fn a_rewritten_branch_is_followed() {
+    let repository = Repository::with(&[("a", "1")]);
+    let base = repository.git(&["rev-parse", "HEAD"]);
+    repository.commit(&[("a", "2"), ("old", "x")]);
+    let server = Server::start(repository.root(), Manners::default());
+    let cache = TempDir::new().unwrap();
+    let mut request = at(&server.url(), branch("main"));
+    request.observed = Some(new(&request, &cache).0);
+    repository.git(&["reset", "-q", "--hard", &base]);
+    let rewritten = repository.commit(&[("a", "3")]);
+    let (revision, tree) = new(&request, &cache);
+    assert_eq!(revision, format!("main@sha1:{rewritten}"));
+    assert_eq!(tree.file("a").unwrap(), b"3");
+    assert!(tree.get("old").is_none());
+}
+
+#[test]
+fn credentials_decide_who_may_read() {
+    let repository = Repository::with(&[("a", "1")]);
+    let bearer = |token: &str| Credentials::Bearer {
+        token: Secret::new(token),
+    };
+    let table = [
+        (ME, basic("s3cr3t"), true),
+        (ME, basic("wrong-pass"), false),
+        (ME, Credentials::Anonymous, false),
+        (ME, bearer("t0k3n"), false),
+        ("Bearer t0k3n", bearer("t0k3n"), true),
+        ("Bearer t0k3n", bearer("wrong-token"), false),
+    ];
+    for (wanted, credentials, may) in table {
+        let manners = Manners {
+            authorization: Some(wanted.to_owned()),
+            ..Manners::default()
+        };
+        let server = Server::start(repository.root(), manners);
+        let request = GitRequest {
+            credentials: credentials.clone(),
+            ..at(&server.url(), branch("main"))
+        };
+        let outcome = fetch(&request, TempDir::new().unwrap().path());
+        match outcome {
+            Ok(Fetched::New { .. }) => assert!(may, "{credentials:?}"),
+            Err(error @ Error::Authentication { .. }) => {
+                assert!(!may, "{error}");
+                assert_eq!(
+                    (error.reason(), error.retry()),
+                    ("AuthenticationFailed", Retry::Later)
+                );
+                let text = format!("{error} {error:?}");
+                assert!(
+                    !text.contains("wrong-") && text.contains("secretRef"),
+                    "{text}"
+                );
+            }
+            other => panic!("{credentials:?}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn user_and_password_in_the_url_serve_and_are_never_shown() {
+    let repository = Repository::with(&[("a", "1")]);
+    let manners = Manners {
+        authorization: Some(ME.to_owned()),
+        ..Manners::default()
+    };
+    let server = Server::start(repository.root(), manners);
+    new(
+        &at(&server.url_with("me:s3cr3t"), branch("main")),
+        &TempDir::new().unwrap(),
+    );
+    let error = fetch(
+        &at(&server.url_with("me:b4d"), branch("main")),
+        TempDir::new().unwrap().path(),
+    )
+    .unwrap_err();
+    assert!(matches!(error, Error::Authentication { .. }));
+    assert!(!format!("{error} {error:?}").contains("b4d"), "{error}");
+}
+
+#[test]
+fn a_server_is_trusted_by_its_authority_only() {
+    let repository = Repository::with(&[("a", "1")]);
+    let server = Server::start_tls(repository.root(), Manners::default());
+    let data = BTreeMap::from([("ca.crt".to_owned(), server.ca.clone().into_bytes())]);
+    let (credentials, tls) = from_secret_data(&server.url(), &data).unwrap();
+    let trusting = GitRequest {
+        credentials,
+        tls,
+        ..at(&server.url(), branch("main"))
+    };
+    new(&trusting, &TempDir::new().unwrap());
+
+    let error = fetch(
+        &at(&server.url(), branch("main")),
+        TempDir::new().unwrap().path(),
+    )
+    .unwrap_err();
+    assert!(matches!(error, Error::Trust { .. }), "{error:?}");
+    assert!(error.to_string().contains("ca.crt"), "{error}");
+}
+
+#[test]
+fn a_redirect_is_followed_and_leaves_the_credentials_behind() {
+    let repository = Repository::with(&[("a", "1")]);
+    let new_home = Server::start(repository.root(), Manners::default());
+    let manners = Manners {
+        redirect: Some(new_home.base()),
+        ..Manners::default()
+    };
+    let old_home = Server::start(repository.root(), manners);
+    let request = GitRequest {
+        credentials: basic("s3cr3t"),
+        ..at(&old_home.url(), branch("main"))
+    };
+    new(&request, &TempDir::new().unwrap());
+    assert_eq!(
+        old_home.seen().first(),
+        Some(&Some(ME.to_owned())),
+        "the old home is not asked"
+    );
+    assert!(new_home.seen().len() > 1, "the new home was not used");
+    assert!(
+        new_home.seen().iter().all(Option::is_none),
+        "credentials crossed hosts"
+    );
+}
+
+#[test]
+fn redirects_that_lead_astray_are_refused() {
+    let repository = Repository::with(&[("a", "1")]);
+    for target in [
+        "file:///etc",
+        "ssh://host",
+        "gopher://host",
+        "http://169.254.169.254",
+        "http://0.0.0.0",
+    ] {
+        let manners = Manners {
+            redirect: Some(target.to_owned()),
+            ..Manners::default()
+        };
+        let server = Server::start(repository.root(), manners);
+        let error = fetch(
+            &at(&server.url(), branch("main")),
+            TempDir::new().unwrap().path(),
+        )
+        .unwrap_err();
+        assert!(
+            error.to_string().contains("redirects to"),
+            "{target}: {error}"
+        );
+    }
+}
+
+#[test]
+fn a_loop_of_redirects_ends() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let free = listener.local_addr().unwrap();
+    drop(listener);
+    let repository = Repository::with(&[("a", "1")]);
+    // The second server sends back to the first; which of the two is asked first does not matter.
+    let manners = Manners {
+        redirect: Some(format!("http://{free}")),
+        ..Manners::default()
+    };
+    let first = Server::start(repository.root(), manners);
+    let manners = Manners {
+        redirect: Some(first.base()),
+        ..Manners::default()
+    };
+    let second = Server::start(repository.root(), manners);
+    let error = fetch(
+        &at(&second.url(), branch("main")),
+        TempDir::new().unwrap().path(),
+    )
+    .unwrap_err();
+    assert!(matches!(error, Error::Unreachable { .. }), "{error:?}");
+}
+
+#[test]
+fn refusals_of_a_server_are_told_apart() {
+    let repository = Repository::with(&[("a", "1")]);
+    let table = [
+        ("404 Not Found", "RepositoryNotFound", Retry::Later),
+        ("403 Forbidden", "Authentication", Retry::Later),
+        ("503 Service Unavailable", "Unreachable", Retry::Soon),
+        ("429 Too Many Requests", "Unreachable", Retry::Soon),
+        ("418 I'm a teapot", "Remote", Retry::Soon),
+    ];
+    for (status, variant, retry) in table {
+        let server = Server::start(
+            repository.root(),
+            Manners {
+                status: Some(status),
+                ..Manners::default()
+            },
+        );
+        let error = fetch(
+            &at(&server.url(), branch("main")),
+            TempDir::new().unwrap().path(),
+        )
+        .unwrap_err();
+        assert!(
+            format!("{error:?}").starts_with(variant),
+            "{status}: {error:?}"
+        );
+        assert_eq!(error.retry(), retry, "{status}");
+    }
+}
+
+#[test]
+fn what_is_not_there_is_said_with_what_is() {
+    let repository = Repository::with(&[("a", "1")]);
+    let server = Server::start(repository.root(), Manners::default());
+    let cache = TempDir::new().unwrap();
+    let some = |text: &str| Some(text.to_owned());
+    let commit = "0123456789abcdef0123456789abcdef01234567";
+    let table = [
+        (Reference::default(), "branch 'master'", "main"),
+        (branch("gone"), "branch 'gone'", "main"),
+        (
+            Reference {
+                tag: some("v1"),
+                ..Reference::default()
+            },
+            "tag 'v1'",
+            "no tags",
+        ),
+        (
+            Reference {
+                semver: some(">=1"),
+                ..Reference::default()
+            },
+            "range '>=1'",
+            "no tags",
+        ),
+        (
+            Reference {
+                name: some("refs/pull/1/head"),
+                ..Reference::default()
+            },
+            "refs/pull/1/head",
+            "main",
+        ),
+        (
+            Reference {
+                commit: some(commit),
+                ..Reference::default()
+            },
+            commit,
+            "branch",
+        ),
+    ];
+    for (reference, what, instead) in table {
+        let error = fetch(&at(&server.url(), reference), cache.path()).unwrap_err();
+        assert!(
+            matches!(error, Error::ReferenceNotFound { .. }),
+            "{error:?}"
+        );
+        let text = error.to_string();
+        assert!(text.contains(what) && text.contains(instead), "{text}");
+    }
+}
+
+#[test]
+fn an_empty_repository_is_called_empty() {
+    let repository = Repository::new();
+    let server = Server::start(repository.root(), Manners::default());
+    let error = fetch(
+        &GitRequest::new(server.url()),
+        TempDir::new().unwrap().path(),
+    )
+    .unwrap_err();
+    assert_eq!(
+        (error.reason(), error.retry()),
+        ("EmptyGitRepository", Retry::Later),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_server_that_is_not_there_is_unreachable() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://me:s3cr3t@{}/repo", listener.local_addr().unwrap());
+    drop(listener);
+    let error = fetch(&GitRequest::new(url), TempDir::new().unwrap().path()).unwrap_err();
+    assert!(matches!(error, Error::Unreachable { .. }), "{error:?}");
+    let text = error.to_string();
+    assert!(
+        text.contains("refused") && !text.contains("s3cr3t"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_server_that_hangs_costs_no_more_than_the_timeout() {
+    let repository = Repository::with(&[("a", "1")]);
+    let server = Server::start(
+        repository.root(),
+        Manners {
+            hangs: true,
+            ..Manners::default()
+        },
+    );
+    let timeout = Duration::from_millis(300);
+    let request = GitRequest {
+        timeout,
+        ..at(&server.url(), branch("main"))
+    };
+    let start = Instant::now();
+    let error = fetch(&request, TempDir::new().unwrap().path()).unwrap_err();
+    assert!(matches!(error, Error::Timeout { .. }), "{error:?}");
+    assert_eq!(error.retry(), Retry::Soon);
+    assert!(
+        start.elapsed() < Duration::from_secs(20),
+        "it took {:?}",
+        start.elapsed()
+    );
+}
+
+#[test]
+fn a_broken_cache_is_made_anew() {
+    let repository = Repository::with(&[("a", "1"), ("dir/b", "2")]);
+    let server = Server::start(repository.root(), Manners::default());
+    let cache = TempDir::new().unwrap();
+    let request = at(&server.url(), branch("main"));
+    let (revision, tree) = new(&request, &cache);
+    let damages: [fn(&std::path::Path); 3] = [
+        |repository| fs::write(repository.join("HEAD"), "nonsense").unwrap(),
+        |repository| {
+            for pack in fs::read_dir(repository.join("objects/pack")).unwrap() {
+                fs::remove_file(pack.unwrap().path()).unwrap();
+            }
+        },
+        |repository| {
+            for pack in fs::read_dir(repository.join("objects/pack")).unwrap() {
+                let pack = pack.unwrap().path();
+                if pack
+                    .extension()
+                    .is_some_and(|extension| extension == "pack")
+                {
+                    fs::remove_file(&pack).unwrap();
+                    fs::write(&pack, "PACKnonsense").unwrap();
+                }
+            }
+        },
+    ];
+    for damage in damages {
+        for entry in fs::read_dir(cache.path()).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                damage(&path);
+            }
+        }
+        assert_eq!(new(&request, &cache), (revision.clone(), tree.clone()));
+    }
+}
+
+#[test]
+fn tenants_share_no_objects() {
+    let repository = Repository::with(&[("a", "1")]);
+    let server = Server::start(repository.root(), Manners::default());
+    let cache = TempDir::new().unwrap();
+    let request = at(&server.url(), branch("main"));
+    new(&request, &cache);
+    let count = || fs::read_dir(cache.path()).unwrap().count();
+    let before = count();
+    new(
+        &GitRequest {
+            tenant: "other".to_owned(),
+            ..request.clone()
+        },
+        &cache,
+    );
+    assert_eq!(count(), 2 * before);
+    new(&request, &cache);
+    assert_eq!(count(), 2 * before);
+}
+
+#[test]
+fn two_at_once_wait_for_each_other() {
+    let repository = Repository::with(&[("a", "1")]);
+    let server = Server::start(repository.root(), Manners::default());
+    let cache = TempDir::new().unwrap();
+    let request = at(&server.url(), branch("main"));
+    std::thread::scope(|scope| {
+        let both: Vec<_> = (0..4)
+            .map(|_| scope.spawn(|| new(&request, &cache)))
+            .collect();
+        for one in both {
+            assert_eq!(one.join().unwrap().1.len(), 1);
+        }
+    });
+}
