@@ -151,7 +151,7 @@ impl Kustomization {
                     .and_then(|command| command.kind.as_ref())
                 {
                     Some(command::Kind::BuildKustomization(build)) => {
-                        self.begin(build, record.time)
+                        self.begin(build, record.time);
                     }
                     Some(command::Kind::ApplyObjects(apply)) => {
                         self.core.repairing.clone_from(&apply.repair);

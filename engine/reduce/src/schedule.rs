@@ -4,6 +4,10 @@ use fluvial_event::{Decision, Digest, Timestamp};
 
 /// What one object needs: something now, something later, or nothing until something happens.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it lives for one call and is never kept"
+)]
 pub enum Due {
     /// This.
     Now(Decision),

@@ -129,7 +129,6 @@ mod tests {
             .map(|n| {
                 chain.seal(
                     Draft::news(event(n)).by("é".repeat(400)),
-                    None,
                     Id::NONE,
                     Timestamp(n),
                 )
@@ -156,7 +155,6 @@ mod tests {
         );
         let record = late.seal(
             Draft::news(records[0].event.clone()),
-            None,
             Id::NONE,
             Timestamp(5),
         );

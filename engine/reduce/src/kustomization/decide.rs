@@ -86,7 +86,7 @@ impl Kustomization {
     ) -> Due {
         let declared = &self.core.declared;
         let Some(artifact) = world.artifact_for(object, spec) else {
-            let source = world.source_of(object, spec);
+            let source = World::source_of(object, spec);
             let message = if world.knows(&source) {
                 format!("Source artifact not found, waiting for {source}")
             } else {
@@ -94,7 +94,7 @@ impl Kustomization {
             };
             return declared.wait_for(object, "ArtifactFailed", message);
         };
-        if let Some(message) = self.unmet_dependency(object, spec, artifact, world) {
+        if let Some(message) = Self::unmet_dependency(object, spec, artifact, world) {
             return declared.wait_for(object, "DependencyNotReady", message);
         }
         declared.command(command::Kind::BuildKustomization(BuildKustomization {
@@ -107,13 +107,12 @@ impl Kustomization {
 
     /// The first dependency that is not ready, as a sentence.
     fn unmet_dependency(
-        &self,
         object: &ObjectRef,
         spec: &KustomizationSpec,
         artifact: &Artifact,
         world: &World,
     ) -> Option<String> {
-        let source = world.source_of(object, spec);
+        let source = World::source_of(object, spec);
         World::dependencies_of(object, spec)
             .into_iter()
             .find_map(|dependency| {
@@ -130,7 +129,7 @@ impl Kustomization {
                 let same_source = other
                     .spec
                     .as_ref()
-                    .is_some_and(|spec| world.source_of(&dependency, spec) == source);
+                    .is_some_and(|spec| World::source_of(&dependency, spec) == source);
                 (same_source && other.core.applied_revision != artifact.revision).then(|| {
                     format!(
                         "dependency {name} is not updated to revision '{}'",

@@ -38,12 +38,13 @@ impl Kustomization {
             World::health_targets_of(object, spec)
                 .into_iter()
                 .map(|target| {
-                    let health = match self.owned.contains_key(&target) {
-                        true => self.health_of(&target, world),
-                        false => world
+                    let health = if self.owned.contains_key(&target) {
+                        self.health_of(&target, world)
+                    } else {
+                        world
                             .seen
                             .get(&target)
-                            .map_or(Health::NotFound, crate::live::Seen::health),
+                            .map_or(Health::NotFound, crate::live::Seen::health)
                     };
                     (target, health)
                 }),

@@ -1,0 +1,220 @@
+//! What is asked of the world: by reducers of each other, and by the rest of the engine.
+
+use std::collections::BTreeMap;
+
+use fluvial_api::KustomizationSpec;
+use fluvial_event::{Artifact, Id, ObjectRef, Timestamp};
+
+use super::World;
+use crate::declared::{Declared, Outstanding};
+use crate::git_repository::Source;
+use crate::index::Watched;
+use crate::kustomization::Kustomization;
+use crate::live::Seen;
+
+/// What reducers ask of each other.
+impl World {
+    /// The source of a Kustomization.
+    pub(crate) fn source_of(object: &ObjectRef, spec: &KustomizationSpec) -> ObjectRef {
+        let source = &spec.source_ref;
+        ObjectRef {
+            group: "source.toolkit.fluxcd.io".into(),
+            version: String::new(),
+            kind: source.kind.clone(),
+            namespace: source
+                .namespace
+                .clone()
+                .unwrap_or_else(|| object.namespace.clone()),
+            name: source.name.clone(),
+        }
+    }
+
+    pub(crate) fn artifact_for(
+        &self,
+        object: &ObjectRef,
+        spec: &KustomizationSpec,
+    ) -> Option<&Artifact> {
+        self.sources
+            .get(&Self::source_of(object, spec))?
+            .artifact
+            .as_ref()
+    }
+
+    /// Whether an object of this name is declared.
+    pub(crate) fn knows(&self, object: &ObjectRef) -> bool {
+        self.sources.contains_key(object) || self.bystanders.contains_key(object)
+    }
+
+    pub(crate) fn dependencies_of(object: &ObjectRef, spec: &KustomizationSpec) -> Vec<ObjectRef> {
+        spec.depends_on
+            .iter()
+            .map(|dependency| ObjectRef {
+                namespace: dependency
+                    .namespace
+                    .clone()
+                    .unwrap_or_else(|| object.namespace.clone()),
+                name: dependency.name.clone(),
+                ..object.identity()
+            })
+            .collect()
+    }
+
+    pub(crate) fn health_targets_of(
+        object: &ObjectRef,
+        spec: &KustomizationSpec,
+    ) -> Vec<ObjectRef> {
+        if spec.wait {
+            return Vec::new();
+        }
+        spec.health_checks
+            .iter()
+            .map(|check| {
+                let api_version = check.api_version.as_deref().unwrap_or_default();
+                let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
+                ObjectRef {
+                    group: group.into(),
+                    version: String::new(),
+                    kind: check.kind.clone(),
+                    namespace: check
+                        .namespace
+                        .clone()
+                        .unwrap_or_else(|| object.namespace.clone()),
+                    name: check.name.clone(),
+                }
+            })
+            .collect()
+    }
+
+    /// The way through `dependsOn` from `object` back to itself, if there is one.
+    pub(crate) fn cycle_through(&self, object: &ObjectRef) -> Option<String> {
+        let mut came_from: BTreeMap<&ObjectRef, &ObjectRef> = BTreeMap::new();
+        let mut open = vec![object];
+        while let Some(at) = open.pop() {
+            for next in self.index.dependencies(at) {
+                if next == object {
+                    return Some(path(object, at, &came_from));
+                }
+                if !came_from.contains_key(next) {
+                    came_from.insert(next, at);
+                    open.push(next);
+                }
+            }
+        }
+        None
+    }
+
+    /// The owned objects of `object` that something was heard of since they were last in order.
+    pub(crate) fn suspects(&self, object: &ObjectRef) -> impl Iterator<Item = &ObjectRef> {
+        self.suspects.get(object).into_iter().flatten()
+    }
+}
+
+fn path(
+    start: &ObjectRef,
+    last: &ObjectRef,
+    came_from: &BTreeMap<&ObjectRef, &ObjectRef>,
+) -> String {
+    let mut names = vec![start.name.as_str()];
+    let mut at = last;
+    while at != start {
+        names.push(&at.name);
+        let Some(before) = came_from.get(at) else {
+            break;
+        };
+        at = before;
+    }
+    names.push(&start.name);
+    names.reverse();
+    names.join(" -> ")
+}
+
+/// What the rest of the engine asks.
+impl World {
+    /// The time of the last record.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// The GitRepositories.
+    pub fn sources(&self) -> &BTreeMap<ObjectRef, Source> {
+        &self.sources
+    }
+
+    /// The Kustomizations.
+    pub fn kustomizations(&self) -> &BTreeMap<ObjectRef, Kustomization> {
+        &self.kustomizations
+    }
+
+    /// Every declared object, with its uid.
+    pub fn declared(&self) -> impl Iterator<Item = (&ObjectRef, &Declared)> {
+        let sources = self
+            .sources
+            .iter()
+            .map(|(object, it)| (object, &it.declared));
+        let kustomizations = self
+            .kustomizations
+            .iter()
+            .map(|(object, it)| (object, &it.core.declared));
+        let bystanders = self
+            .bystanders
+            .iter()
+            .map(|(object, it)| (object, it.declared()));
+        sources.chain(kustomizations).chain(bystanders)
+    }
+
+    /// Every command that has no outcome yet.
+    pub fn outstanding(&self) -> impl Iterator<Item = (&ObjectRef, &Outstanding)> {
+        self.declared()
+            .filter_map(|(object, it)| it.outstanding.as_ref().map(|out| (object, out)))
+    }
+
+    /// What began the command that `object` waits for, if its id is `cause`.
+    pub fn correlation_of(&self, object: &ObjectRef, cause: Id) -> Option<Id> {
+        let (_, declared) = self.one(&object.identity())?;
+        let outstanding = declared
+            .outstanding
+            .as_ref()
+            .filter(|it| it.id == cause.0)?;
+        Some(Id(outstanding.correlation))
+    }
+
+    /// One declared object, by identity.
+    pub fn one(&self, object: &ObjectRef) -> Option<(&'static str, &Declared)> {
+        if let Some(source) = self.sources.get(object) {
+            return Some(("GitRepository", &source.declared));
+        }
+        if let Some(kustomization) = self.kustomizations.get(object) {
+            return Some(("Kustomization", &kustomization.core.declared));
+        }
+        self.bystanders.get(object).map(|it| ("", it.declared()))
+    }
+
+    /// Who watches an object, by identity.
+    pub fn watched(&self, object: &ObjectRef) -> Option<&Watched> {
+        self.index.watched(object)
+    }
+
+    /// Every watched object, by identity.
+    pub fn all_watched(&self) -> impl Iterator<Item = (&ObjectRef, &Watched)> {
+        self.index.all_watched()
+    }
+
+    /// The kinds that have to be watched: group, version (may be empty), kind.
+    pub fn kinds(&self) -> impl Iterator<Item = &(String, String, String)> {
+        self.index.kinds()
+    }
+
+    /// What was last seen of an object, by identity.
+    pub fn seen(&self, object: &ObjectRef) -> Option<&Seen> {
+        self.seen.get(object)
+    }
+
+    /// The manifest that a watched object is held to: that of the attempt in hand, else the applied.
+    pub fn manifest_of(&self, object: &ObjectRef) -> Option<&str> {
+        let watched = self.index.watched(object)?;
+        watched
+            .by
+            .iter()
+            .find_map(|by| self.kustomizations.get(by)?.manifest_of(object))
+    }
+}

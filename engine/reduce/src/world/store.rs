@@ -1,0 +1,155 @@
+//! How the world is stored, read back, digested and compared.
+
+use std::collections::BTreeSet;
+
+use fluvial_event::{Digest, Timestamp};
+
+use super::World;
+use crate::kustomization::Kustomization;
+use crate::state::{self, Error, Key, Value};
+
+/// How the world is stored and read back.
+impl World {
+    /// What changed since this was last asked: keys with their values, `None` for what is gone.
+    pub fn changes(&mut self) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
+        let dirty = std::mem::take(&mut self.dirty);
+        dirty
+            .iter()
+            .map(|key| {
+                (
+                    key.to_bytes(),
+                    self.value(key).map(|it| state::to_bytes(&it)),
+                )
+            })
+            .collect()
+    }
+
+    fn value(&self, key: &Key) -> Option<Value> {
+        match key {
+            Key::Clock => Some(Value::Clock(self.now.0)),
+            Key::Source(object) => self
+                .sources
+                .get(object)
+                .map(|it| Value::Source(Box::new(it.clone()))),
+            Key::Kustomization(object) => self
+                .kustomizations
+                .get(object)
+                .map(|it| Value::Kustomization(Box::new(it.core.clone()))),
+            Key::Owned(object, owned) => self
+                .kustomizations
+                .get(object)
+                .and_then(|it| it.owned.get(owned))
+                .map(|it| Value::Owned(Box::new(it.clone()))),
+            Key::Seen(object) => self
+                .seen
+                .get(object)
+                .map(|it| Value::Seen(Box::new(it.clone()))),
+            Key::Bystander(object) => self
+                .bystanders
+                .get(object)
+                .map(|it| Value::Bystander(Box::new(it.clone()))),
+        }
+    }
+
+    fn keys(&self) -> BTreeSet<Key> {
+        let mut keys = BTreeSet::from([Key::Clock]);
+        keys.extend(self.sources.keys().cloned().map(Key::Source));
+        keys.extend(self.bystanders.keys().cloned().map(Key::Bystander));
+        keys.extend(self.seen.keys().cloned().map(Key::Seen));
+        for (object, kustomization) in &self.kustomizations {
+            keys.insert(Key::Kustomization(object.clone()));
+            keys.extend(
+                kustomization
+                    .owned
+                    .keys()
+                    .map(|it| Key::Owned(object.clone(), it.clone())),
+            );
+        }
+        keys
+    }
+
+    /// The digest of the whole state: the same log gives the same digest, on any machine.
+    pub fn digest(&self) -> Digest {
+        let mut all = Vec::new();
+        for key in self.keys() {
+            let Some(value) = self.value(&key) else {
+                continue;
+            };
+            for bytes in [key.to_bytes(), state::to_bytes(&value)] {
+                all.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+                all.extend_from_slice(&bytes);
+            }
+        }
+        Digest::of(&all)
+    }
+
+    /// Puts the world together from stored pairs. Nothing is due until something is folded in.
+    pub fn load<E>(
+        pairs: impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), E>>,
+    ) -> Result<Self, Error>
+    where
+        E: std::fmt::Display,
+    {
+        let mut world = Self::default();
+        let mut owned = Vec::new();
+        for pair in pairs {
+            let (key, value) = pair.map_err(|error| Error(error.to_string()))?;
+            match state::from_bytes(&key, &value)? {
+                (Key::Clock, Value::Clock(time)) => world.now = Timestamp(time),
+                (Key::Source(object), Value::Source(source)) => {
+                    world.sources.insert(object, *source);
+                }
+                (Key::Kustomization(object), Value::Kustomization(core)) => {
+                    world
+                        .kustomizations
+                        .insert(object, Kustomization::restored(*core));
+                }
+                (Key::Owned(object, key), Value::Owned(value)) => owned.push((object, key, *value)),
+                (Key::Seen(object), Value::Seen(seen)) => {
+                    world.seen.insert(object, *seen);
+                }
+                (Key::Bystander(object), Value::Bystander(bystander)) => {
+                    world.bystanders.insert(object, *bystander);
+                }
+                (key, _) => return Err(Error(format!("{key:?} holds a value of another kind"))),
+            }
+        }
+        for (object, key, value) in owned {
+            let Some(kustomization) = world.kustomizations.get_mut(&object) else {
+                return Err(Error(format!("{object} owns objects but is not there")));
+            };
+            world
+                .suspects
+                .entry(object)
+                .or_default()
+                .insert(key.clone());
+            kustomization.owned.insert(key, value);
+        }
+        let all: Vec<_> = world.kustomizations.keys().cloned().collect();
+        for object in &all {
+            world.relink(object);
+        }
+        world.dirty.clear();
+        world.set_all_timers();
+        Ok(world)
+    }
+
+    fn set_all_timers(&mut self) {
+        let all: Vec<_> = self.declared().map(|(object, _)| object.clone()).collect();
+        for object in all {
+            let due = self.due(&object);
+            self.set_timer(&object, &due);
+        }
+    }
+}
+
+/// Two worlds are equal when what is stored of them is.
+impl PartialEq for World {
+    fn eq(&self, other: &Self) -> bool {
+        self.now == other.now
+            && self.sources == other.sources
+            && self.kustomizations == other.kustomizations
+            && self.bystanders == other.bystanders
+            && self.seen == other.seen
+    }
+}
