@@ -23,6 +23,25 @@ use list::Pairing;
 /// The parts of `metadata` that a manifest may set; the rest is identity or the server's.
 const METADATA: [&str; 4] = ["labels", "annotations", "finalizers", "ownerReferences"];
 
+/// Maps whose keys are free. The API server drops such a map when it is empty, so to ask for an empty
+/// one is to ask for nothing; an empty struct, such as `emptyDir: {}`, is kept and means something.
+const FREE_MAPS: [&str; 14] = [
+    "annotations",
+    "binaryData",
+    "capacity",
+    "data",
+    "hard",
+    "labels",
+    "limits",
+    "matchLabels",
+    "nodeSelector",
+    "overhead",
+    "parameters",
+    "requests",
+    "selector",
+    "volumeAttributes",
+];
+
 /// The live object's values at the places that the manifest sets.
 ///
 /// Two live objects that differ only in what the manifest does not set have equal projections.
@@ -132,8 +151,9 @@ fn project_map(
     fields: &Fields<'_>,
 ) -> Value {
     let member = |(key, desired): (&String, &Value)| {
-        let value = project(desired, live.get(key)?, &fields.member(key))?;
-        Some((key.clone(), value))
+        let is_nothing = FREE_MAPS.contains(&key.as_str()) && is_empty_map(desired);
+        let found = live.get(key).filter(|_| !is_nothing)?;
+        Some((key.clone(), project(desired, found, &fields.member(key))?))
     };
     desired.iter().filter_map(member).collect()
 }
@@ -226,6 +246,10 @@ fn is_same(desired: &Value, live: Option<&Value>, path: &str) -> bool {
             *desired == Value::Null || desired == live || quantity::is_same(desired, live, path)
         }
     }
+}
+
+fn is_empty_map(value: &Value) -> bool {
+    value.as_object().is_some_and(Map::is_empty)
 }
 
 /// One step into a map: `.replicas`, or `[app.kubernetes.io/name]` where a dot would mislead.
