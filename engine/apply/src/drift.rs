@@ -87,8 +87,10 @@ pub fn last_manager(live: &Value, ours: &[&str]) -> Option<Manager> {
     newest(fields::entries(live).map(|entry| entry.manager), ours)
 }
 
-/// The manager that is to be named for the drift of a live object: the last one that owns a field
-/// that differs, or, when nobody does (a field was removed), the last that wrote at all.
+/// The manager to name for the drift of a live object: the last one that owns a field that differs.
+///
+/// Whoever only removes a field owns nothing and may leave no trace; then it is the last manager that
+/// wrote at all, which need not be the one.
 pub fn blame(desired: &Value, live: &Value, ours: &[&str]) -> Option<Manager> {
     let owners: Vec<_> = changes(desired, live)
         .into_iter()

@@ -82,10 +82,11 @@ fn what_people_change_is_found_and_laid_to_them() {
             &["spec.ports[80/TCP].targetPort"],
             "kubectl-edit",
         ),
+        // Whoever only removes leaves no trace: the last that wrote is named.
         (
             "ServiceAccount",
             &["metadata.finalizers[example.com/keep]"],
-            "kubectl-edit",
+            "openshift",
         ),
         ("ConfigMap", &["data.a", "data.b"], "kubectl-edit"),
         ("Kustomization", &["spec.dependsOn"], "kubectl-edit"),
