@@ -3,8 +3,9 @@
 //! `kubernetes-sigs/cli-utils/pkg/kstatus/status` (of October 2025) says what counts for which kind;
 //! a Job is healthy when it has completed, as in `fluxcd/pkg/runtime/statusreaders`.
 
-mod kinds;
+mod workload;
 
+use fluvial_api::kinds::HELM_REPOSITORY;
 use fluvial_api::kustomization::HealthCheckExpression;
 use fluvial_manifest::{ObjectId, Value, object};
 
@@ -68,40 +69,48 @@ impl Health {
 /// `now_seconds` is the record's time in seconds since 1970: a Pod that cannot be scheduled gets 15
 /// seconds from its creation before it counts as failed. Nothing else depends on the time.
 pub fn status(live: &Value, now_seconds: i64) -> Health {
-    if let Some(health) = generic(live) {
+    let (group, _) = object::group_version(object::api_version(live));
+    if let Some(health) = deletion(live)
+        .or_else(|| fixed(group, live))
+        .or_else(|| generic(live))
+    {
         return health;
     }
-    let (group, _) = object::group_version(object::api_version(live));
     match (group, object::kind(live)) {
-        ("", "Service") => kinds::service(live),
-        ("", "Pod") => kinds::pod(live, now_seconds),
-        ("", "PersistentVolumeClaim") => kinds::persistent_volume_claim(live),
+        ("", "Service") => workload::service(live),
+        ("", "Pod") => workload::pod(live, now_seconds),
+        ("", "PersistentVolumeClaim") => workload::persistent_volume_claim(live),
         ("", "Secret" | "ConfigMap") | ("batch", "CronJob") => {
             Health::Current("Resource is always ready".to_owned())
         }
-        ("apps" | "extensions", "Deployment") => kinds::deployment(live),
-        ("apps" | "extensions", "ReplicaSet") => kinds::replica_set(live),
-        ("apps" | "extensions", "DaemonSet") => kinds::daemon_set(live),
-        ("apps", "StatefulSet") => kinds::stateful_set(live),
-        ("batch", "Job") => kinds::job(live),
+        ("apps" | "extensions", "Deployment") => workload::deployment(live),
+        ("apps" | "extensions", "ReplicaSet") => workload::replica_set(live),
+        ("apps" | "extensions", "DaemonSet") => workload::daemon_set(live),
+        ("apps", "StatefulSet") => workload::stateful_set(live),
+        ("batch", "Job") => workload::job(live),
         ("policy", "PodDisruptionBudget") => {
             Health::Current("AllowedDisruptions has been computed.".to_owned())
         }
-        ("apiextensions.k8s.io", "CustomResourceDefinition") => kinds::definition(live),
+        ("apiextensions.k8s.io", "CustomResourceDefinition") => workload::definition(live),
         _ => ready_condition(live),
     }
 }
 
+fn deletion(live: &Value) -> Option<Health> {
+    let is_deleted = !text(live, "/metadata/deletionTimestamp").is_empty();
+    is_deleted.then(|| Health::Terminating("Resource scheduled for deletion".to_owned()))
+}
+
+/// Nobody reconciles a HelmRepository of type oci: whatever its status holds says nothing.
+fn fixed(group: &str, live: &Value) -> Option<Health> {
+    let is_repository =
+        (group, object::kind(live)) == (HELM_REPOSITORY.group, HELM_REPOSITORY.kind);
+    let is_fixed = is_repository && text(live, "/spec/type") == "oci";
+    is_fixed.then(|| Health::Current("Helm repository is Ready".to_owned()))
+}
+
 /// What can be said of any object before its kind is looked at.
 fn generic(live: &Value) -> Option<Health> {
-    let is_deleted = live
-        .pointer("/metadata/deletionTimestamp")
-        .and_then(Value::as_str);
-    if is_deleted.is_some_and(|time| !time.is_empty()) {
-        return Some(Health::Terminating(
-            "Resource scheduled for deletion".to_owned(),
-        ));
-    }
     let generation = integer(live, "/metadata/generation");
     let observed = integer(live, "/status/observedGeneration");
     if let (Some(generation), Some(observed)) = (generation, observed)

@@ -1,4 +1,8 @@
-//! Drift as a real API server makes it: the answers are recorded, the verdicts are not.
+//! Drift as a real API server (1.37.2) makes it: the answers in `answers/` are recorded, the verdicts are not.
+//!
+//! `desired.json` was applied server-side as `kustomize-controller`; `applied.json` is what was there
+//! right after. Then others wrote fields that the manifests do not set (`foreign.json`), and then
+//! people changed fields that they do set (`edited.json`).
 #![expect(
     clippy::unwrap_used,
     reason = "a test may fail where its answers are not what it says"

@@ -4,7 +4,7 @@
 //! into the model; [`crd::all`] gives the definitions that a cluster must hold.
 //!
 //! What callers may rely on:
-//! - one schema per kind ([`schema`]) makes the CRD, the defaults and the errors, so what the API
+//! - one schema per kind (`schema.rs`) makes the CRD, the defaults and the errors, so what the API
 //!   server accepts and what `read` accepts cannot drift apart;
 //! - `read` is total and pure: unknown fields and nulls are dropped, defaults filled in, and the first
 //!   invalid field is an [`Error`] that names its path and what is allowed there;
@@ -12,7 +12,7 @@
 //!
 //! It leaves reconciling to `engine/`, and talking to a cluster to `engine/cluster`.
 //!
-//! Start reading at [`kustomization`], then [`schema`].
+//! Start reading at [`kustomization`], then `schema.rs`.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod condition;

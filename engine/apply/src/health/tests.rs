@@ -53,6 +53,18 @@ fn any_kind() {
 }
 
 #[test]
+fn a_static_helm_repository_is_ready() {
+    check(
+        "source.toolkit.fluxcd.io/v1",
+        "HelmRepository",
+        r#"
+        {"type": "oci"} | {"observedGeneration": -1} | Current: Helm repository is Ready
+        {} | {"observedGeneration": -1} | InProgress: HelmRepository generation is 2, but latest observed generation is -1
+        "#,
+    );
+}
+
+#[test]
 fn deployments() {
     check(
         "apps/v1",

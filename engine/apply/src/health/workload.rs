@@ -1,4 +1,4 @@
-//! The health of Kubernetes' own kinds.
+//! The health of what Kubernetes itself brings: workloads, volumes, services, definitions.
 
 use fluvial_manifest::Value;
 
