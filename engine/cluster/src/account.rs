@@ -21,7 +21,12 @@ impl ServiceAccount {
         let refuse = || {
             let message = "a service account's namespace and name consist of a-z, 0-9, '-' and '.'";
             let action = format!("impersonate service account {namespace:?}/{name:?}");
-            Error::new(action, Cause::invalid(message))
+            Error::new(
+                action,
+                Cause::Address {
+                    message: message.to_owned(),
+                },
+            )
         };
         if !is_subdomain(namespace) || !is_subdomain(name) {
             return Err(refuse());

@@ -17,9 +17,10 @@ use tokio::time::Instant;
 use crate::{
     account::ServiceAccount,
     discovery::{Discovery, Resource},
-    error::{Cause, Error, chain},
+    error::{Cause, Error},
     object::Reference,
     requests::{Counters, Counts, Verb},
+    words::words,
 };
 
 /// Where the cluster is, and as whom to speak to it.
@@ -77,7 +78,7 @@ impl Cluster {
         bare.auth_info.impersonate_groups = None;
         bare.auth_info.impersonate_user_extra = None;
         let address = config.cluster_url.to_string();
-        let client = |config| Client::try_from(config).map_err(|error| refuse(chain(&error)));
+        let client = |config| Client::try_from(config).map_err(|error| refuse(words(&error)));
         let shared = Shared {
             own: client(config)?,
             bare: client(bare)?,
@@ -257,9 +258,9 @@ impl Cluster {
         if let Some(account) = &self.account {
             request = request.header("impersonate-user", account.user());
         }
-        request
-            .body(outgoing.body)
-            .map_err(|error| Cause::invalid(error.to_string()))
+        request.body(outgoing.body).map_err(|error| Cause::Address {
+            message: error.to_string(),
+        })
     }
 
     fn client(&self) -> &Client {
@@ -336,17 +337,21 @@ async fn config(options: &Options) -> Result<Config, String> {
         cluster: None,
         user: None,
     };
-    match (&options.kubeconfig, &options.context) {
-        (Some(path), _) => {
-            let kubeconfig = Kubeconfig::read_from(path).map_err(|error| chain(&error))?;
-            Config::from_custom_kubeconfig(kubeconfig, &choice)
-                .await
-                .map_err(|error| chain(&error))
-        }
-        (None, Some(_)) => Config::from_kubeconfig(&choice)
-            .await
-            .map_err(|error| chain(&error)),
-        (None, None) => Config::infer().await.map_err(|error| chain(&error)),
+    if let Some(path) = &options.kubeconfig {
+        let kubeconfig = Kubeconfig::read_from(path).map_err(|error| words(&error))?;
+        let config = Config::from_custom_kubeconfig(kubeconfig, &choice).await;
+        return config.map_err(|error| words(&error));
+    }
+    match Config::from_kubeconfig(&choice).await {
+        Ok(config) => Ok(config),
+        Err(error) if options.context.is_some() => Err(words(&error)),
+        Err(error) => Config::incluster().map_err(|in_cluster| {
+            format!(
+                "no kubeconfig ({}) and not in a pod ({}); set KUBECONFIG",
+                words(&error),
+                words(&in_cluster)
+            )
+        }),
     }
 }
 

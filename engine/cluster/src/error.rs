@@ -2,11 +2,11 @@
 //!
 //! It leaves the hiding of Secret values to `mask` and the pause before a retry to the caller.
 
-use std::{error::Error as StdError, time::Duration};
+use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::{mask, object::Reference};
+use crate::{mask, object::Reference, words::words};
 
 /// A request that did not succeed: what was being done, and why it could not be.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -68,6 +68,12 @@ pub enum Cause {
         fields: Vec<String>,
         /// Whether the complaint is that a field may not change.
         immutable: bool,
+    },
+    /// What was given names no object that can be; nothing was sent.
+    #[error("{message}")]
+    Address {
+        /// What is wrong with it, and what to do.
+        message: String,
     },
     /// The position asked for has been compacted away (410).
     #[error("gone: {message}")]
@@ -181,7 +187,9 @@ impl Cause {
             | Self::NotServed { .. }
             | Self::AlreadyExists { .. }
             | Self::UnknownKind { .. } => Retry::Later,
-            Self::Invalid { .. } | Self::Configuration { .. } => Retry::Never,
+            Self::Invalid { .. } | Self::Address { .. } | Self::Configuration { .. } => {
+                Retry::Never
+            }
         }
     }
 
@@ -236,8 +244,8 @@ impl Cause {
                 fields: fields(status),
                 message,
             },
-            // A value of the wrong type never gets as far as validation: server-side apply answers 500.
-            (500, _) if message.contains("failed to create typed patch object") => {
+            // What does not even decode never gets as far as validation: server-side apply answers 500.
+            (500, _) if UNDECODABLE.iter().any(|words| message.contains(words)) => {
                 Self::invalid(message)
             }
             (_, _) => Self::of_text(code, retry_after, &message),
@@ -274,11 +282,16 @@ impl Cause {
                     Err(_) => Self::of_text(code, None, &status.message),
                 }
             }
-            kube::Error::Auth(error) => Self::Unauthorized {
-                message: chain(&error),
+            kube::Error::Auth(_) => Self::Unauthorized {
+                message: words(&error),
             },
+            kube::Error::Service(ref inner) if inner.is::<kube::client::AuthError>() => {
+                Self::Unauthorized {
+                    message: words(&error),
+                }
+            }
             error => Self::Unreachable {
-                message: chain(&error),
+                message: words(&error),
             },
         }
     }
@@ -286,6 +299,12 @@ impl Cause {
 
 /// How long to wait when the server does not say.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The words by which server-side apply refuses what it cannot decode (`apimachinery/pkg/util/managedfields`).
+const UNDECODABLE: [&str; 2] = [
+    "failed to create typed patch object",
+    "failed to convert new object",
+];
 
 /// The words by which the server's validation refuses to let a field change.
 ///
@@ -322,20 +341,6 @@ fn fields(status: &Value) -> Vec<String> {
 fn excerpt(text: &str) -> String {
     const CHARACTERS_MAX: usize = 4096;
     text.trim().chars().take(CHARACTERS_MAX).collect()
-}
-
-/// An error and what is behind it, outermost first, each thing said once.
-pub(crate) fn chain(error: &dyn StdError) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(source) = next {
-        let words = source.to_string();
-        if !text.contains(&words) {
-            text = format!("{text}: {words}");
-        }
-        next = source.source();
-    }
-    text
 }
 
 #[cfg(test)]

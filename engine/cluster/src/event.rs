@@ -63,7 +63,9 @@ impl Cluster {
 
 fn object(event: &Event) -> Result<Value, Cause> {
     const NAME_BYTES_MAX: usize = 253;
-    let at = Timestamp::try_from(event.at).map_err(|error| Cause::invalid(error.to_string()))?;
+    let at = Timestamp::try_from(event.at).map_err(|error| Cause::Address {
+        message: error.to_string(),
+    })?;
     let at = format!("{at:.0}");
     let involved = &event.involved;
     let namespace = if involved.namespace.is_empty() {

@@ -9,7 +9,7 @@
 //! - one request is one request: nothing is retried here but the watch and the lease renewal, so that
 //!   a retry is the caller's decision and can be on the record;
 //! - an impersonated [`Cluster`] never sends a request in its own name, discovery aside;
-//! - no error, log line or `Debug` of this crate holds a value of a Secret.
+//! - no error and no log line of this crate holds a value of a Secret, or a credential.
 //!
 //! It leaves to others: what to apply and in which order (`apply`), what it means (`reduce`), how many
 //! requests run at once (`execute`).
@@ -32,6 +32,7 @@ mod read;
 mod requests;
 mod takeover;
 mod watch;
+mod words;
 
 pub use crate::{
     account::ServiceAccount,

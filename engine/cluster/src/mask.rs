@@ -22,8 +22,13 @@ pub(crate) fn conceal(cause: Cause, sent: Option<&Value>) -> Cause {
             } else {
                 fields
             };
+            let message = if message.contains("illegal base64 data") {
+                "a value in data is not base64; encode it or move it to stringData".to_owned()
+            } else {
+                withheld(&fields)
+            };
             Cause::Invalid {
-                message: withheld("the Secret", &fields),
+                message,
                 fields,
                 immutable,
             }
@@ -33,7 +38,7 @@ pub(crate) fn conceal(cause: Cause, sent: Option<&Value>) -> Cause {
         },
         Cause::Other { code, .. } => Cause::Other {
             code,
-            message: withheld("the Secret", &[]),
+            message: withheld(&[]),
         },
         // These quote names, field paths and versions only.
         Cause::Unauthorized { .. }
@@ -41,6 +46,7 @@ pub(crate) fn conceal(cause: Cause, sent: Option<&Value>) -> Cause {
         | Cause::NotServed { .. }
         | Cause::AlreadyExists { .. }
         | Cause::Conflict { .. }
+        | Cause::Address { .. }
         | Cause::Gone { .. }
         | Cause::Throttled { .. }
         | Cause::Timeout { .. }
@@ -50,14 +56,14 @@ pub(crate) fn conceal(cause: Cause, sent: Option<&Value>) -> Cause {
     }
 }
 
-fn withheld(subject: &str, fields: &[String]) -> String {
+fn withheld(fields: &[String]) -> String {
     let place = if fields.is_empty() {
         String::new()
     } else {
         format!(" at {}", fields.join(", "))
     };
     format!(
-        "the server refused {subject}{place}; its words are withheld because they can hold a value"
+        "the server refused the Secret{place}; its words are withheld because they can hold a value"
     )
 }
 
@@ -84,7 +90,7 @@ fn denial(message: String) -> String {
         return if message.contains(" cannot ") {
             message
         } else {
-            withheld("the Secret", &[])
+            withheld(&[])
         };
     };
     let name = message[start + WEBHOOK.len()..]

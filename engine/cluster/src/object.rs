@@ -45,10 +45,8 @@ impl Reference {
                 .filter(|text| !text.is_empty());
             found.ok_or_else(|| {
                 let field = pointer[1..].replace('/', ".");
-                Error::new(
-                    "address an object",
-                    Cause::invalid(format!("it has no {field}; add it")),
-                )
+                let message = format!("it has no {field}; add it");
+                Error::new("address an object", Cause::Address { message })
             })
         };
         let namespace = object
@@ -122,7 +120,7 @@ mod tests {
             Reference::of(&json!({"apiVersion": "v1", "kind": "Pod", "metadata": {}})).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "cannot address an object: invalid: it has no metadata.name; add it"
+            "cannot address an object: it has no metadata.name; add it"
         );
     }
 }

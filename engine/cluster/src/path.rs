@@ -23,9 +23,9 @@ pub(crate) fn collection(resource: &Resource, namespace: &str) -> Result<String,
 /// One object of `resource`.
 pub(crate) fn object(resource: &Resource, namespace: &str, name: &str) -> Result<String, Cause> {
     if resource.namespaced && namespace.is_empty() {
-        return Err(Cause::invalid(
-            "namespace not specified; set metadata.namespace or spec.targetNamespace",
-        ));
+        let message =
+            "namespace not specified; set metadata.namespace or spec.targetNamespace".to_owned();
+        return Err(Cause::Address { message });
     }
     let mut path = collection(resource, namespace)?;
     push(&mut path, name)?;
@@ -51,7 +51,7 @@ fn push(path: &mut String, segment: &str) -> Result<(), Cause> {
         let message = format!(
             "{segment:?} cannot be a name: names are not empty, '.' or '..' and have no '/' or '%'"
         );
-        return Err(Cause::invalid(message));
+        return Err(Cause::Address { message });
     }
     path.push('/');
     escape(path, segment);

@@ -22,11 +22,12 @@ use tokio::{
 use crate::{
     cluster::{Cluster, Outgoing},
     discovery::Resource,
-    error::{Cause, Error, chain},
+    error::{Cause, Error},
     object::resource_version,
     path,
     read::{Selector, listing},
     requests::Verb,
+    words::words,
 };
 
 /// News about the objects of a kind.
@@ -118,7 +119,7 @@ impl Drop for Watch {
 
 const NEWS_WAITING_MAX: usize = 256;
 /// The server sends a bookmark a minute: silence for this long means that the connection is dead.
-const SILENCE_MAX: Duration = Duration::from_secs(120);
+const SILENCE_MAX: Duration = Duration::from_mins(2);
 /// A watch that ends sooner than this did not end because its time was over.
 const WATCH_TIME_MIN: Duration = Duration::from_secs(1);
 const PAUSE_MIN: Duration = Duration::from_millis(100);
@@ -265,7 +266,7 @@ impl Follower {
             match timeout(SILENCE_MAX, body.read_until(b'\n', &mut line)).await {
                 Ok(Ok(0)) => return Ok(End::Closed),
                 Ok(Ok(_)) => {}
-                Ok(Err(error)) => return Ok(End::Broken(chain(&error))),
+                Ok(Err(error)) => return Ok(End::Broken(words(&error))),
                 Err(_elapsed) => {
                     let message = format!("nothing heard for {} s", SILENCE_MAX.as_secs());
                     return Ok(End::Broken(message));
@@ -356,7 +357,7 @@ impl Follower {
             self.failures,
         );
         let quarters = u32::try_from(hash(seed) % 256).unwrap_or_default();
-        let pause = pause - pause / 4 * quarters / 256;
+        let pause = pause.saturating_sub(pause / 4 * quarters / 256);
         self.failures = self.failures.saturating_add(1);
         tokio::time::sleep(pause.max(asked.unwrap_or_default())).await;
     }
@@ -366,14 +367,16 @@ impl Follower {
 fn loses_place(cause: &Cause) -> bool {
     match cause {
         Cause::Gone { .. }
-        | Cause::Other { .. }
         | Cause::Invalid { .. }
+        | Cause::Address { .. }
         | Cause::NotFound { .. }
         | Cause::NotServed { .. }
         | Cause::AlreadyExists { .. }
         | Cause::Conflict { .. }
         | Cause::UnknownKind { .. }
         | Cause::Configuration { .. } => true,
+        // A server that is starting or stopping has forgotten nothing.
+        Cause::Other { code, .. } => *code < 500,
         // The server is behind us, as after the restore of a backup: it may never get here.
         Cause::Timeout { message } => message.contains("Too large resource version"),
         Cause::Unauthorized { .. }

@@ -1,6 +1,7 @@
 //! What the door to Kubernetes promises, on a real control plane, and on a scripted server for what a
 //! real one does too rarely.
 
+mod connect;
 mod lease;
 mod objects;
 mod script;

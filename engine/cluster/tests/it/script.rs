@@ -7,7 +7,7 @@ use std::{
     thread,
 };
 
-use fluvial_cluster::{Cluster, Options};
+use fluvial_cluster::{Cluster, Error, Options};
 
 /// What to answer to one request.
 pub(crate) enum Answer {
@@ -60,32 +60,30 @@ impl Server {
     }
 
     pub(crate) async fn connect(&self) -> Cluster {
-        let directory = std::env::temp_dir().join(format!(
-            "fluvial-cluster-{}",
-            self.address.replace(':', "-")
-        ));
-        std::fs::create_dir_all(&directory).unwrap();
-        let kubeconfig = directory.join("kubeconfig");
         let text = format!(
             "{{apiVersion: v1, kind: Config, current-context: a, \
              clusters: [{{name: a, cluster: {{server: 'http://{}'}}}}], users: [{{name: a, user: {{}}}}], \
              contexts: [{{name: a, context: {{cluster: a, user: a}}}}]}}",
             self.address
         );
-        std::fs::write(&kubeconfig, text).unwrap();
-        let options = Options {
-            kubeconfig: Some(kubeconfig),
-            ..Options::default()
-        };
-        let cluster = Cluster::connect(&options).await.unwrap();
-        std::fs::remove_dir_all(&directory).unwrap();
-        cluster
+        connect(&text).await.unwrap()
     }
 
     /// The paths asked for so far.
     pub(crate) fn asked(&self) -> Vec<String> {
         self.asked.try_iter().collect()
     }
+}
+
+/// Connects with this text as the kubeconfig.
+pub(crate) async fn connect(kubeconfig: &str) -> Result<Cluster, Error> {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), kubeconfig).unwrap();
+    let options = Options {
+        kubeconfig: Some(file.path().to_owned()),
+        ..Options::default()
+    };
+    Cluster::connect(&options).await
 }
 
 fn request(connection: &TcpStream) -> Option<String> {

@@ -136,16 +136,9 @@ impl View {
     }
 
     fn keys(&self) -> Vec<(&str, &str)> {
-        let key = |object: &'_ Value| {
-            object
-                .pointer("/data/key")
-                .and_then(Value::as_str)
-                .unwrap_or("")
-                .to_owned()
-        };
-        self.objects
-            .iter()
-            .map(|(name, object)| (name.as_str(), key(object).leak() as &str))
+        let pairs = self.objects.iter();
+        pairs
+            .map(|(name, object)| (name.as_str(), object["data"]["key"].as_str().unwrap()))
             .collect()
     }
 }
