@@ -30,7 +30,7 @@ fn one_leads_at_a_time() {
             "it gives up before anybody else may begin"
         );
         plane.start_apiserver().unwrap();
-        wait("the API server", Duration::from_secs(60), || {
+        wait("the API server", Duration::from_mins(1), || {
             plane
                 .kubectl(&["get", "namespaces"])
                 .map_err(|error| error.to_string())

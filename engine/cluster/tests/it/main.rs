@@ -1,5 +1,9 @@
 //! What the door to Kubernetes promises, on a real control plane, and on a scripted server for what a
 //! real one does too rarely.
+#![expect(
+    clippy::unwrap_used,
+    reason = "clippy sees only `#[test]` functions as tests, not what they call"
+)]
 
 mod connect;
 mod lease;

@@ -64,7 +64,7 @@ fn a_watch_survives_the_api_server() {
             "an unreachable server deletes nothing"
         );
         plane.start_apiserver().unwrap();
-        wait("the API server", Duration::from_secs(60), || {
+        wait("the API server", Duration::from_mins(1), || {
             plane
                 .apply(&labelled("c", "1").to_string())
                 .map_err(|error| error.to_string())
@@ -102,7 +102,7 @@ impl View {
                 self.hear(watch.next().await.expect("a watch never ends"));
             }
         };
-        let followed = tokio::time::timeout(Duration::from_secs(60), follow).await;
+        let followed = tokio::time::timeout(Duration::from_mins(1), follow).await;
         assert!(
             followed.is_ok(),
             "stuck at {:?} after {:?}",
