@@ -20,4 +20,5 @@ pub use controlplane::ControlPlane;
 pub use git::repository::{Change, Repository};
 pub use git::server::{Access, GitServer, Transport};
 pub use ssh::SshServer;
+pub use tools::built;
 pub use wait::wait;

@@ -1,10 +1,10 @@
-//! Where the programs are that the tests run but the workspace does not build; building them is the
-//! work of `ops/lib.sh`.
+//! Where the programs are that tests run: those of the workspace, which cargo builds, and those that
+//! `ops/lib.sh` builds once and keeps.
 
 use std::env;
 use std::path::PathBuf;
 
-use anyhow::{Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 
 /// The directory that holds what is built once and kept: `$FLUVIAL_CACHE`, or `~/.cache/fluvial`.
 fn cache() -> Result<PathBuf> {
@@ -26,4 +26,38 @@ pub(crate) fn program(name: &str) -> Result<PathBuf> {
         path.display()
     );
     Ok(path)
+}
+
+/// The path of a program of the workspace, as built beside the test that asks: `built("fluvial")`.
+/// Cargo builds it with its own package's tests only, so it may have to be built first.
+pub fn built(name: &str) -> Result<PathBuf> {
+    let test = env::current_exe().context("cannot tell where the test is")?;
+    // The test is in target/PROFILE/deps, its programs are in target/PROFILE.
+    let profile = test
+        .ancestors()
+        .nth(2)
+        .context("cannot tell where programs are built")?;
+    let path = profile.join(name);
+    ensure!(
+        path.is_file(),
+        "cannot find {}: run cargo build -p {name}, or ./ops/test, which does",
+        path.display()
+    );
+    Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_said_with_what_builds_it() {
+        let kept = program("unheard-of").unwrap_err().to_string();
+        assert!(
+            kept.contains("run ./ops/test or ./ops/quickstart"),
+            "{kept}"
+        );
+        let ours = built("unheard-of").unwrap_err().to_string();
+        assert!(ours.contains("run cargo build -p unheard-of"), "{ours}");
+    }
 }
