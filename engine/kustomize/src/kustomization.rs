@@ -1,0 +1,351 @@
+//! The kustomization file: every field kustomize v5.8 knows, in one model.
+
+use std::collections::BTreeMap;
+
+use fluvial_manifest::{Value, yaml};
+
+use crate::config::read_spec;
+use crate::decode::{Fields, Source};
+use crate::error::{Error, Result};
+use crate::fieldspec::FieldSpec;
+use crate::loader::Loader;
+use crate::origin;
+use crate::replacement::{self, Replacement};
+use crate::resource::{Behavior, Gvk};
+use crate::selector::Selector;
+use crate::sort::SortOptions;
+
+/// The names a kustomization file may have.
+pub(crate) const FILE_NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
+
+/// A kustomization file, deprecated fields moved to where they live now.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Kustomization {
+    pub(crate) component: bool,
+    pub(crate) openapi: BTreeMap<String, String>,
+    pub(crate) name_prefix: String,
+    pub(crate) name_suffix: String,
+    pub(crate) namespace: String,
+    pub(crate) common_labels: BTreeMap<String, String>,
+    pub(crate) labels: Vec<Label>,
+    pub(crate) common_annotations: BTreeMap<String, String>,
+    pub(crate) patches_strategic_merge: Vec<String>,
+    pub(crate) patches_json: Vec<Patch>,
+    pub(crate) patches: Vec<Patch>,
+    pub(crate) images: Vec<Image>,
+    pub(crate) replacements: Vec<ReplacementField>,
+    pub(crate) replicas: Vec<Replica>,
+    pub(crate) vars: Vec<Var>,
+    pub(crate) sort_options: Option<SortOptions>,
+    pub(crate) resources: Vec<String>,
+    pub(crate) components: Vec<String>,
+    pub(crate) crds: Vec<String>,
+    pub(crate) config_maps: Vec<GeneratorArgs>,
+    pub(crate) secrets: Vec<GeneratorArgs>,
+    pub(crate) has_helm: bool,
+    pub(crate) generator_options: Option<GeneratorOptions>,
+    pub(crate) configurations: Vec<String>,
+    pub(crate) generators: Vec<String>,
+    pub(crate) transformers: Vec<String>,
+    pub(crate) validators: Vec<String>,
+    pub(crate) build_metadata: Vec<String>,
+}
+
+/// An entry of `labels`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Label {
+    pub(crate) pairs: BTreeMap<String, String>,
+    pub(crate) include_selectors: bool,
+    pub(crate) include_templates: bool,
+    pub(crate) include_volume_claim_templates: bool,
+    pub(crate) fields: Vec<FieldSpec>,
+}
+
+/// An entry of `patches`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Patch {
+    pub(crate) path: String,
+    pub(crate) patch: String,
+    pub(crate) target: Option<Selector>,
+    pub(crate) allow_name_change: bool,
+    pub(crate) allow_kind_change: bool,
+}
+
+/// An entry of `images`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Image {
+    pub(crate) name: String,
+    pub(crate) new_name: String,
+    pub(crate) tag_suffix: String,
+    pub(crate) new_tag: String,
+    pub(crate) digest: String,
+}
+
+/// An entry of `replacements`: one inline, or a file of them.
+#[derive(Clone, Debug)]
+pub(crate) enum ReplacementField {
+    Path(String),
+    Inline(Replacement),
+}
+
+/// An entry of `replicas`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Replica {
+    pub(crate) name: String,
+    pub(crate) count: i64,
+}
+
+/// An entry of `vars`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Var {
+    pub(crate) name: String,
+    pub(crate) gvk: Gvk,
+    pub(crate) object: String,
+    pub(crate) namespace: String,
+    pub(crate) field_path: String,
+}
+
+/// An entry of `configMapGenerator` or `secretGenerator`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct GeneratorArgs {
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+    pub(crate) behavior: Behavior,
+    pub(crate) literals: Vec<String>,
+    pub(crate) files: Vec<String>,
+    pub(crate) envs: Vec<String>,
+    pub(crate) options: Option<GeneratorOptions>,
+    /// The type of a Secret.
+    pub(crate) secret_type: String,
+}
+
+/// `generatorOptions`, or the `options` of one generator.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct GeneratorOptions {
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) annotations: BTreeMap<String, String>,
+    pub(crate) disable_name_suffix_hash: bool,
+    pub(crate) immutable: bool,
+}
+
+/// The kustomization file of a directory: its name and its text.
+pub(crate) fn find<'a>(loader: &Loader<'a>) -> Result<Option<(&'static str, &'a str)>> {
+    let mut found = None;
+    for name in FILE_NAMES {
+        if !loader.tree().is_file(&loader.path(name)) {
+            continue;
+        }
+        let text = loader.text(name)?;
+        if found.replace((name, text)).is_some() {
+            return Err(Error::new("several kustomization files in one directory; keep one").in_file(loader.root()));
+        }
+    }
+    Ok(found)
+}
+
+impl Kustomization {
+    /// Reads a kustomization file.
+    pub(crate) fn read(file: &str, text: &str) -> Result<Self> {
+        let documents = yaml::documents_last_wins(text).map_err(|error| Error::yaml(file, error))?;
+        let Some(document) = documents.first() else {
+            return Err(Error::new("it is empty; give it `resources`").in_file(file));
+        };
+        Self::from_value(file, text, document)
+    }
+
+    /// Reads a kustomization that was parsed already.
+    pub(crate) fn from_value(file: &str, text: &str, document: &Value) -> Result<Self> {
+        let source = Source {
+            file,
+            text,
+            strict: true,
+        };
+        let mut fields = Fields::new(source, document)?;
+        let mut kustomization = Self {
+            component: read_type(&mut fields)?,
+            ..Self::default()
+        };
+        if document.as_object().is_some_and(|map| {
+            map.iter()
+                .all(|(key, value)| value.is_null() || key == "apiVersion" || key == "kind")
+        }) {
+            return Err(Error::new("it is empty; give it `resources`").in_file(file));
+        }
+        kustomization.read_operators(&mut fields)?;
+        kustomization.read_operands(&mut fields)?;
+        fields.finish()?;
+        Ok(kustomization)
+    }
+
+    fn read_operators(&mut self, fields: &mut Fields<'_>) -> Result<()> {
+        fields.value("metadata");
+        self.openapi = fields.texts("openapi")?;
+        self.name_prefix = fields.string("namePrefix")?;
+        self.name_suffix = fields.string("nameSuffix")?;
+        self.namespace = fields.string("namespace")?;
+        self.common_labels = fields.texts("commonLabels")?;
+        self.labels = fields.list("labels", read_label)?;
+        self.common_annotations = fields.texts("commonAnnotations")?;
+        self.patches_strategic_merge = fields.strings("patchesStrategicMerge")?;
+        self.patches_json = fields.list("patchesJson6902", read_patch)?;
+        self.patches = fields.list("patches", read_patch)?;
+        self.images = fields.list("images", read_image)?;
+        self.images.extend(fields.list("imageTags", read_image)?);
+        self.replacements = fields.list("replacements", read_replacement)?;
+        self.replicas = fields.list("replicas", |fields| {
+            Ok(Replica {
+                name: fields.string("name")?,
+                count: fields.integer("count")?,
+            })
+        })?;
+        self.vars = fields.list("vars", read_var)?;
+        self.sort_options = fields.object("sortOptions", SortOptions::read)?;
+        self.build_metadata = fields.strings("buildMetadata")?;
+        origin::check_options(&self.build_metadata).map_err(|error| fields.error("buildMetadata", error.reason))
+    }
+
+    fn read_operands(&mut self, fields: &mut Fields<'_>) -> Result<()> {
+        self.resources = fields.strings("resources")?;
+        self.resources.extend(fields.strings("bases")?);
+        self.components = fields.strings("components")?;
+        self.crds = fields.strings("crds")?;
+        self.config_maps = fields.list("configMapGenerator", |fields| read_generator(fields, false))?;
+        self.secrets = fields.list("secretGenerator", |fields| read_generator(fields, true))?;
+        fields.value("helmGlobals");
+        for name in ["helmCharts", "helmChartInflationGenerator"] {
+            let charts = fields.value(name).and_then(Value::as_array);
+            self.has_helm |= charts.is_some_and(|charts| !charts.is_empty());
+        }
+        self.generator_options = fields.object("generatorOptions", read_options)?;
+        self.configurations = fields.strings("configurations")?;
+        self.generators = fields.strings("generators")?;
+        self.transformers = fields.strings("transformers")?;
+        self.validators = fields.strings("validators")?;
+        Ok(())
+    }
+}
+
+/// Whether it is a Component; refuses what is neither that nor a Kustomization.
+fn read_type(fields: &mut Fields<'_>) -> Result<bool> {
+    let (kind, api_version) = (fields.string("kind")?, fields.string("apiVersion")?);
+    let (component, wanted) = match kind.as_str() {
+        "" | "Kustomization" => (false, "kustomize.config.k8s.io/v1beta1"),
+        "Component" => (true, "kustomize.config.k8s.io/v1alpha1"),
+        _ => return Err(fields.error("kind", "it must be Kustomization or Component")),
+    };
+    if !api_version.is_empty() && api_version != wanted {
+        return Err(fields.error("apiVersion", format!("it must be {wanted} for this kind")));
+    }
+    Ok(component)
+}
+
+fn read_label(fields: &mut Fields<'_>) -> Result<Label> {
+    Ok(Label {
+        pairs: fields.texts("pairs")?,
+        include_selectors: fields.flag("includeSelectors")?,
+        include_templates: fields.flag("includeTemplates")?,
+        include_volume_claim_templates: fields.flag("includeVolumeClaimTemplates")?,
+        fields: fields.list("fields", read_spec)?,
+    })
+}
+
+pub(crate) fn read_patch(fields: &mut Fields<'_>) -> Result<Patch> {
+    let mut patch = Patch {
+        path: fields.string("path")?,
+        patch: fields.string("patch")?,
+        target: fields.object("target", Selector::read)?,
+        ..Patch::default()
+    };
+    let options = fields.object("options", |fields| {
+        Ok((fields.flag("allowNameChange")?, fields.flag("allowKindChange")?))
+    })?;
+    (patch.allow_name_change, patch.allow_kind_change) = options.unwrap_or_default();
+    Ok(patch)
+}
+
+pub(crate) fn read_image(fields: &mut Fields<'_>) -> Result<Image> {
+    Ok(Image {
+        name: fields.string("name")?,
+        new_name: fields.string("newName")?,
+        tag_suffix: fields.string("tagSuffix")?,
+        new_tag: fields.string("newTag")?,
+        digest: fields.string("digest")?,
+    })
+}
+
+pub(crate) fn read_replacement(fields: &mut Fields<'_>) -> Result<ReplacementField> {
+    let path = fields.string("path")?;
+    let inline = replacement::read(fields)?;
+    if path.is_empty() {
+        return Ok(ReplacementField::Inline(inline));
+    }
+    if !inline.is_empty() {
+        return Err(fields.error("path", "give a path or an inline replacement, not both"));
+    }
+    Ok(ReplacementField::Path(path))
+}
+
+fn read_var(fields: &mut Fields<'_>) -> Result<Var> {
+    let name = fields.string("name")?;
+    let object = fields.object("objref", |fields| {
+        let mut gvk = Gvk {
+            group: fields.string("group")?,
+            version: fields.string("version")?,
+            kind: fields.string("kind")?,
+        };
+        let api_version = fields.string("apiVersion")?;
+        match api_version.split_once('/') {
+            Some((group, version)) => (gvk.group, gvk.version) = (group.to_owned(), version.to_owned()),
+            None if !api_version.is_empty() => gvk.version = api_version,
+            None => {}
+        }
+        Ok((gvk, fields.string("name")?, fields.string("namespace")?))
+    })?;
+    let (gvk, object, namespace) = object.unwrap_or_default();
+    let path = fields
+        .object("fieldref", |fields| fields.string("fieldPath"))?
+        .filter(|path| !path.is_empty());
+    Ok(Var {
+        name,
+        gvk,
+        object,
+        namespace,
+        field_path: path.unwrap_or_else(|| "metadata.name".to_owned()),
+    })
+}
+
+pub(crate) fn read_generator(fields: &mut Fields<'_>, secret: bool) -> Result<GeneratorArgs> {
+    let behavior = match fields.string("behavior")?.as_str() {
+        "replace" => Behavior::Replace,
+        "merge" => Behavior::Merge,
+        _ => Behavior::Create,
+    };
+    let mut args = GeneratorArgs {
+        namespace: fields.string("namespace")?,
+        name: fields.string("name")?,
+        behavior,
+        literals: fields.strings("literals")?,
+        files: fields.strings("files")?,
+        envs: fields.strings("envs")?,
+        options: fields.object("options", read_options)?,
+        secret_type: String::new(),
+    };
+    let env = fields.string("env")?;
+    if !env.is_empty() {
+        args.envs.push(env);
+    }
+    if secret {
+        args.secret_type = fields.string("type")?;
+    }
+    Ok(args)
+}
+
+fn read_options(fields: &mut Fields<'_>) -> Result<GeneratorOptions> {
+    Ok(GeneratorOptions {
+        labels: fields.texts("labels")?,
+        annotations: fields.texts("annotations")?,
+        disable_name_suffix_hash: fields.flag("disableNameSuffixHash")?,
+        immutable: fields.flag("immutable")?,
+    })
+}
+

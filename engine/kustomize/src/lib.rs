@@ -1,0 +1,149 @@
+//! `kustomize build`, natively and as a pure function of a tree.
+//!
+//! The one entry point is [`build`]; [`flux`] is the same with what a Flux Kustomization adds, and
+//! [`substitute`] is what Flux does to the result. Start reading at `target.rs`.
+//!
+//! Invariants: the same tree, path and options give the same objects in the same order; nothing is
+//! read but the tree; nothing is fetched or executed; no input makes it panic.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+mod config;
+mod crds;
+mod decode;
+mod error;
+mod fieldpath;
+mod fieldspec;
+mod generate;
+mod kustomization;
+mod loader;
+mod nameref;
+mod origin;
+mod parse;
+mod plugin;
+mod replacement;
+mod resource;
+mod resources;
+mod schema;
+mod selector;
+mod sort;
+mod strategic;
+mod target;
+mod transform;
+mod vars;
+
+use fluvial_manifest::{Tree, Value, object, yaml};
+
+pub use error::Error;
+use loader::Loader;
+use resource::Resource;
+use sort::SortOptions;
+use target::Target;
+
+/// Which files a kustomization may read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Restriction {
+    /// Those in or below its own directory: kustomize's default.
+    #[default]
+    RootOnly,
+    /// All of the tree, as Flux allows.
+    None,
+}
+
+/// The order of the result, unless the kustomization has `sortOptions`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reorder {
+    /// Namespaces first, webhooks last: kustomize's default.
+    #[default]
+    Legacy,
+    /// As the kustomization lists them.
+    None,
+}
+
+/// What `kustomize build` takes as flags.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// `--load-restrictor`
+    pub restriction: Restriction,
+    /// `--reorder`
+    pub reorder: Reorder,
+    /// `--enable-managedby-label`
+    pub managed_by_label: bool,
+}
+
+/// The objects that `kustomize build` v5.8.2 prints for the directory `path` of `tree`, in its order.
+pub fn build(tree: &Tree, path: &str, options: &Options) -> Result<Vec<Value>, Error> {
+    let loader = Loader::new(tree, path, options.restriction)?;
+    finish(Target::load(loader)?, options)
+}
+
+/// Builds a target, sorts the objects and takes off what only the build needed.
+fn finish(target: Target<'_>, options: &Options) -> Result<Vec<Value>, Error> {
+    let kustomization = target.kustomization();
+    let asked = |option: &str| kustomization.build_metadata.iter().any(|own| own == option);
+    let origins = asked("originAnnotations");
+    let transformations = asked("transformerAnnotations");
+    let managed_by = options.managed_by_label || asked("managedByLabel");
+    let sort = match (&kustomization.sort_options, options.reorder) {
+        (Some(own), _) => own.clone(),
+        (None, Reorder::Legacy) => SortOptions::legacy(),
+        (None, Reorder::None) => SortOptions::Fifo,
+    };
+    let mut list = target.build()?.into_list();
+    sort.sort(&mut list);
+    for resource in &mut list {
+        if managed_by {
+            object::set_label(&mut resource.value, "app.kubernetes.io/managed-by", "kustomize-v5.8.2");
+        }
+        strip(resource, origins, transformations);
+        origin::annotate(resource, origins, transformations);
+        yaml::canonical(&mut resource.value);
+    }
+    Ok(list.into_iter().map(|resource| resource.value).collect())
+}
+
+/// Annotations that belong to kustomize's own pipelines and never reach a cluster.
+const INTERNAL_ANNOTATIONS: [&str; 19] = [
+    "internal.config.kubernetes.io/previousKinds",
+    "internal.config.kubernetes.io/previousNames",
+    "internal.config.kubernetes.io/prefixes",
+    "internal.config.kubernetes.io/suffixes",
+    "internal.config.kubernetes.io/previousNamespaces",
+    "internal.config.kubernetes.io/allowNameChange",
+    "internal.config.kubernetes.io/allowKindChange",
+    "internal.config.kubernetes.io/refBy",
+    "internal.config.kubernetes.io/generatorBehavior",
+    "internal.config.kubernetes.io/needsHashSuffix",
+    "internal.config.kubernetes.io/path",
+    "internal.config.kubernetes.io/index",
+    "internal.config.kubernetes.io/seqindent",
+    "internal.config.kubernetes.io/id",
+    "internal.config.kubernetes.io/annotations-migration-resource-id",
+    "config.kubernetes.io/path",
+    "config.kubernetes.io/index",
+    "config.k8s.io/id",
+    "internal.config.kubernetes.io/helm-generated",
+];
+
+/// Removes internal annotations, makes all others text, and removes an empty map of them.
+fn strip(resource: &mut Resource, origins: bool, transformations: bool) {
+    let Some(Value::Object(metadata)) = resource.value.get_mut("metadata") else {
+        return;
+    };
+    let Some(Value::Object(annotations)) = metadata.get_mut("annotations") else {
+        if metadata.get("annotations").is_some_and(Value::is_null) {
+            metadata.remove("annotations");
+        }
+        return;
+    };
+    for key in INTERNAL_ANNOTATIONS.into_iter().chain(origin::stale(origins, transformations)) {
+        annotations.remove(key);
+    }
+    for value in annotations.values_mut() {
+        if !value.is_string() {
+            *value = Value::String(resource::scalar_text(value).unwrap_or_default());
+        }
+    }
+    if annotations.is_empty() {
+        metadata.remove("annotations");
+    }
+}

@@ -1,0 +1,152 @@
+//! How one kustomization reaches its files: relative to its directory, inside the tree, and inside
+//! its own directory when that is asked for.
+
+use std::str;
+
+use fluvial_manifest::Tree;
+use fluvial_manifest::tree::{self, join};
+
+use crate::Restriction;
+use crate::error::{Error, Result};
+
+/// A directory that is being built, and the directories that led to it.
+#[derive(Clone)]
+pub(crate) struct Loader<'a> {
+    tree: &'a Tree,
+    restriction: Restriction,
+    root: String,
+    /// Directories being built around this one, outermost first.
+    referrers: Vec<String>,
+}
+
+impl<'a> Loader<'a> {
+    pub(crate) fn new(tree: &'a Tree, path: &str, restriction: Restriction) -> Result<Self> {
+        let root = tree.resolve("", path).map_err(|error| refused(path, &error))?;
+        if !tree.is_dir(&root) {
+            return Err(Error::new("it is not a directory").in_file(path));
+        }
+        Ok(Self {
+            tree,
+            restriction,
+            root,
+            referrers: Vec::new(),
+        })
+    }
+
+    /// The directory, relative to the tree.
+    pub(crate) fn root(&self) -> &str {
+        &self.root
+    }
+
+    pub(crate) fn tree(&self) -> &'a Tree {
+        self.tree
+    }
+
+    /// The path of a file of this directory, for messages.
+    pub(crate) fn path(&self, relative: &str) -> String {
+        join(&self.root, relative).unwrap_or_else(|_| relative.to_owned())
+    }
+
+    /// The loader of another directory, which must be no ancestor of one that is being built.
+    pub(crate) fn enter(&self, path: &str) -> Result<Self> {
+        if path.is_empty() {
+            return Err(Error::new("an empty path; remove it"));
+        }
+        refuse_remote(path)?;
+        let ambiguous = |part: &str| part != ".." && part.contains("..");
+        if path.split('/').any(ambiguous) {
+            return Err(Error::new(format!(
+                "{path:?} has `..` inside a name; check the indentation of the list"
+            )));
+        }
+        let root = self
+            .tree
+            .resolve(&self.root, path)
+            .map_err(|error| refused(path, &error))?;
+        if !self.tree.is_dir(&root) {
+            return Err(Error::new(format!("{path:?} is not a directory")));
+        }
+        let visited = self.referrers.iter().chain([&self.root]);
+        for visited in visited {
+            if is_within(visited, &root) {
+                return Err(Error::new(format!(
+                    "{path:?} leads back to {root:?}, which contains {visited:?} that is being built; a base cannot be around its overlay"
+                )));
+            }
+        }
+        let mut referrers = self.referrers.clone();
+        referrers.push(self.root.clone());
+        Ok(Self {
+            tree: self.tree,
+            restriction: self.restriction,
+            root,
+            referrers,
+        })
+    }
+
+    /// Whether `path` leads to a directory.
+    pub(crate) fn is_dir(&self, path: &str) -> bool {
+        self.tree
+            .resolve(&self.root, path)
+            .is_ok_and(|real| self.tree.is_dir(&real))
+    }
+
+    /// The bytes of a file.
+    pub(crate) fn bytes(&self, path: &str) -> Result<&'a [u8]> {
+        refuse_remote(path)?;
+        let real = self
+            .tree
+            .resolve(&self.root, path)
+            .map_err(|error| refused(path, &error))?;
+        if self.restriction == Restriction::RootOnly && !is_within(&real, &self.root) {
+            return Err(Error::new(format!(
+                "{path:?} is not in or below {:?}; move it there, or allow it with --load-restrictor LoadRestrictionsNone",
+                self.root
+            )));
+        }
+        self.tree.file(&real).map_err(|error| refused(path, &error))
+    }
+
+    /// The text of a file.
+    pub(crate) fn text(&self, path: &str) -> Result<&'a str> {
+        str::from_utf8(self.bytes(path)?).map_err(|error| {
+            Error::new(format!("it is not UTF-8 text: {error}")).in_file(&self.path(path))
+        })
+    }
+}
+
+/// Whether `path` is `dir` or below it.
+fn is_within(path: &str, dir: &str) -> bool {
+    dir.is_empty()
+        || path
+            .strip_prefix(dir)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+fn refused(path: &str, error: &tree::Error) -> Error {
+    if path.starts_with('/') {
+        return Error::new(format!("{path:?} is an absolute path; write it relative to the kustomization"));
+    }
+    match error {
+        tree::Error::NotFound(_) => Error::new(format!("cannot find {path:?}")),
+        error => Error::new(error.to_string()),
+    }
+}
+
+/// Refuses what kustomize would fetch over the network.
+pub(crate) fn refuse_remote(path: &str) -> Result<()> {
+    if is_remote(path) {
+        return Err(Error::new(format!(
+            "{path:?} is remote, and a build fetches nothing; copy it into the repository, or make it a source of its own"
+        )));
+    }
+    Ok(())
+}
+
+pub(crate) fn is_remote(path: &str) -> bool {
+    let scheme = path.contains("://") || path.contains("git::");
+    let scp = path
+        .split_once(':')
+        .is_some_and(|(host, _)| host.contains('@') && !host.contains('/'));
+    scheme || scp || ["github.com/", "github.com:"].iter().any(|host| path.starts_with(host))
+}

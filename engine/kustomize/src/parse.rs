@@ -1,0 +1,89 @@
+//! From the text of a manifest file to the objects in it.
+
+use std::collections::VecDeque;
+
+use fluvial_manifest::{Value, object, yaml};
+
+use crate::error::{Error, Result};
+use crate::resource::Resource;
+
+/// The objects of a text: lists opened, empty documents left out, each with a kind and a name.
+pub(crate) fn resources(file: &str, text: &str) -> Result<Vec<Resource>> {
+    let text = text.replace("\r\n", "\n");
+    let documents = yaml::documents_verbatim(&text, &["metadata", "annotations"])
+        .map_err(|error| Error::yaml(file, error))?;
+    let mut pending: VecDeque<Value> = documents.into();
+    let mut resources = Vec::with_capacity(pending.len());
+    while let Some(document) = pending.pop_front() {
+        if document.as_object().is_some_and(serde_json::Map::is_empty) {
+            continue;
+        }
+        check(&document).map_err(|error| error.in_file(file))?;
+        match open_list(document).map_err(|error| error.in_file(file))? {
+            Opened::Single(document) => resources.push(Resource::new(document)),
+            Opened::Items(items) => pending.extend(items),
+        }
+    }
+    Ok(resources)
+}
+
+enum Opened {
+    Single(Value),
+    Items(Vec<Value>),
+}
+
+/// The items of a list of objects; anything else as it is.
+fn open_list(mut document: Value) -> Result<Opened> {
+    if !object::kind(&document).ends_with("List") {
+        return Ok(Opened::Single(document));
+    }
+    match document.as_object_mut().and_then(|map| map.remove("items")) {
+        None => Ok(Opened::Single(document)),
+        Some(Value::Null) => Ok(Opened::Items(Vec::new())),
+        Some(Value::Array(items)) => Ok(Opened::Items(
+            items.into_iter().filter(|item| !item.is_null()).collect(),
+        )),
+        Some(_) => Err(Error::new(format!(
+            "the items of a {} must be a list",
+            object::kind(&document)
+        ))),
+    }
+}
+
+fn check(document: &Value) -> Result<()> {
+    if !document.is_object() {
+        return Err(Error::new("a document is not a Kubernetes object: it is not a map"));
+    }
+    let (kind, name) = (object::kind(document), object::name(document));
+    if kind.is_empty() {
+        let about = if name.is_empty() { String::new() } else { format!(" {name:?}") };
+        return Err(Error::new(format!("the object{about} has no kind")));
+    }
+    if name.is_empty() && !kind.ends_with("List") {
+        return Err(Error::new(format!("a {kind} has no metadata.name")));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_opened_and_objects_checked() {
+        let names = |text: &str| {
+            resources("f.yaml", text).map(|list| {
+                list.iter()
+                    .map(|resource| object::name(&resource.value).to_owned())
+                    .collect::<Vec<_>>()
+            })
+        };
+        let list = "kind: List\nitems:\n- {kind: A, metadata: {name: a}}\n- {kind: B, metadata: {name: b}}\n---\nkind: C\nmetadata: {name: c}\n---\n{}\n";
+        assert_eq!(names(list), Ok(vec!["c".to_owned(), "a".to_owned(), "b".to_owned()]));
+        assert_eq!(names("kind: AList\nmetadata: {name: x}\n"), Ok(vec!["x".to_owned()]));
+        for text in ["a: 1\n", "- a\n", "kind: A\n", "kind: AList\nitems: 3\n", "a\n"] {
+            let error = names(text).expect_err(text);
+            assert_eq!(error.file, "f.yaml", "{text}");
+        }
+    }
+}

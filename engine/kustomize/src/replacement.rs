@@ -1,0 +1,309 @@
+//! replacements: copies a field of one object into fields of others.
+
+use fluvial_manifest::{Map, Value, yaml};
+
+use crate::decode::{Fields, Source};
+use crate::error::{Error, Result};
+use crate::fieldpath::{self, Made};
+use crate::generate::write_json;
+use crate::resource::{Id, Resource, scalar_text};
+use crate::resources::Resources;
+use crate::selector::{Matcher, Selector, read_id};
+
+/// One source and the fields it is copied to.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Replacement {
+    source: Option<SourceField>,
+    source_value: Option<String>,
+    targets: Option<Vec<Target>>,
+}
+
+#[derive(Clone, Debug)]
+struct SourceField {
+    id: Id,
+    field_path: String,
+    options: Options,
+}
+
+#[derive(Clone, Debug)]
+struct Target {
+    select: Option<Selector>,
+    reject: Vec<Selector>,
+    field_paths: Vec<String>,
+    options: Options,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Options {
+    delimiter: String,
+    index: i64,
+    create: bool,
+}
+
+const DEFAULT_FIELD: &str = "metadata.name";
+
+impl Replacement {
+    /// Whether nothing was given.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.source.is_none() && self.targets.as_ref().is_none_or(Vec::is_empty)
+    }
+}
+
+/// Reads the fields of a replacement.
+pub(crate) fn read(fields: &mut Fields<'_>) -> Result<Replacement> {
+    let source = fields.object("source", |fields| {
+        Ok(SourceField {
+            id: read_id(fields)?,
+            field_path: or_default(fields.string("fieldPath")?),
+            options: fields.object("options", read_options)?.unwrap_or_default(),
+        })
+    })?;
+    let source_value = fields.text("sourceValue")?.map(str::to_owned);
+    let has_targets = fields.value("targets").is_some();
+    let targets = fields.list("targets", |fields| {
+        let mut paths = fields.strings("fieldPaths")?;
+        if paths.is_empty() {
+            paths.push(DEFAULT_FIELD.to_owned());
+        }
+        Ok(Target {
+            select: fields.object("select", Selector::read)?,
+            reject: fields.list("reject", Selector::read)?,
+            field_paths: paths,
+            options: fields.object("options", read_options)?.unwrap_or_default(),
+        })
+    })?;
+    Ok(Replacement {
+        source,
+        source_value,
+        targets: has_targets.then_some(targets),
+    })
+}
+
+fn read_options(fields: &mut Fields<'_>) -> Result<Options> {
+    fields.value("encoding");
+    Ok(Options {
+        delimiter: fields.string("delimiter")?,
+        index: fields.integer("index")?,
+        create: fields.flag("create")?,
+    })
+}
+
+fn or_default(path: String) -> String {
+    if path.is_empty() { DEFAULT_FIELD.to_owned() } else { path }
+}
+
+/// Reads a file of replacements: one, or a list of them.
+pub(crate) fn read_file(file: &str, text: &str) -> Result<Vec<Replacement>> {
+    let mut documents = yaml::documents(text).map_err(|error| Error::yaml(file, error))?;
+    if documents.is_empty() {
+        return Err(Error::new("there is no replacement in it").in_file(file));
+    }
+    let wrapped = match documents.swap_remove(0) {
+        list @ Value::Array(_) => list,
+        single @ Value::Object(_) => Value::Array(vec![single]),
+        _ => return Err(Error::new("a replacement, or a list of them, is needed").in_file(file)),
+    };
+    let mut map = Map::new();
+    map.insert("replacements".to_owned(), wrapped);
+    let document = Value::Object(map);
+    let source = Source {
+        file,
+        text: "",
+        strict: false,
+    };
+    Fields::new(source, &document)?.list("replacements", read)
+}
+
+/// Carries out all replacements in order; a later one sees what an earlier one wrote.
+pub(crate) fn apply(resources: &mut Resources, replacements: &[Replacement]) -> Result<()> {
+    for (index, replacement) in replacements.iter().enumerate() {
+        apply_one(resources.list_mut(), replacement).map_err(|error| error.in_field(&format!("replacements[{index}]")))?;
+    }
+    Ok(())
+}
+
+fn apply_one(list: &mut [Resource], replacement: &Replacement) -> Result<()> {
+    let Some(targets) = &replacement.targets else {
+        return Err(Error::new("it needs a source and at least one target"));
+    };
+    let value = match (&replacement.source, &replacement.source_value) {
+        (Some(_), Some(_)) => return Err(Error::new("it has a source and a sourceValue; keep one")),
+        (None, None) => return Err(Error::new("it needs a source and at least one target")),
+        (None, Some(text)) => yaml::scalar(text),
+        (Some(source), None) => source_value(list, source)?,
+    };
+    for target in targets {
+        let select = target.select.as_ref();
+        let select = Matcher::new(select.ok_or_else(|| Error::new("a target needs `select`"))?)?;
+        let reject = target.reject.iter().map(Matcher::new).collect::<Result<Vec<_>>>()?;
+        for resource in &mut *list {
+            if is_target(resource, &select, &reject) {
+                copy(&mut resource.value, &value, target)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn is_target(resource: &Resource, select: &Matcher, reject: &[Matcher]) -> bool {
+    let rejected = reject.iter().any(|reject| {
+        (reject.has_metadata() && reject.matches_metadata(&resource.value))
+            || (!reject.is_any_id() && resource.any_id(|id| reject.matches_id(id)))
+    });
+    !rejected && select.matches_metadata(&resource.value) && resource.any_id(|id| select.matches_id(id))
+}
+
+fn source_value(list: &[Resource], source: &SourceField) -> Result<Value> {
+    let mut found = list
+        .iter()
+        .filter(|resource| resource.any_id(|id| id.is_selected_by(&source.id)));
+    let (first, second) = (found.next(), found.next());
+    let Some(first) = first else {
+        return Err(Error::new(format!("no object is selected by the source {}", source.id)));
+    };
+    if second.is_some() {
+        return Err(Error::new(format!(
+            "several objects are selected by the source {}; say more about it",
+            source.id
+        )));
+    }
+    let path = fieldpath::split(&source.field_path);
+    let value = fieldpath::lookup(&first.value, &path)
+        .filter(|value| !is_empty(value))
+        .ok_or_else(|| Error::new(format!("{} has no field {:?}", source.id, source.field_path)))?;
+    let delimiter = source.options.delimiter.as_str();
+    if delimiter.is_empty() {
+        return Ok(value.clone());
+    }
+    let text = scalar_text(value).ok_or_else(|| Error::new("a delimiter goes with text only"))?;
+    let part = usize::try_from(source.options.index)
+        .ok()
+        .and_then(|index| text.split(delimiter).nth(index))
+        .ok_or_else(|| Error::new(format!("{text:?} has no part {}", source.options.index)))?;
+    Ok(Value::String(part.to_owned()))
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(map) => map.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+fn copy(object: &mut Value, value: &Value, target: &Target) -> Result<()> {
+    for field_path in &target.field_paths {
+        let path = fieldpath::split(field_path);
+        if copy_into_text(object, value, &path, &target.options)? {
+            continue;
+        }
+        let count = fieldpath::visit(object, &path, made(value, &target.options), &mut |field| {
+            set(field, value, &target.options)
+        })
+        .map_err(|error| error.in_field(field_path))?;
+        if count == 0 {
+            return Err(Error::new(format!(
+                "an object selected by a target has no field {field_path:?}; correct the path, or set options.create"
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn made(value: &Value, options: &Options) -> Option<Made> {
+    options.create.then_some(match value {
+        Value::Object(_) => Made::Map,
+        Value::Array(_) => Made::List,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Made::Scalar,
+    })
+}
+
+/// A path that goes on inside a text which is YAML or JSON itself; false when it does not.
+fn copy_into_text(object: &mut Value, value: &Value, path: &[String], options: &Options) -> Result<bool> {
+    for end in 1..path.len() {
+        let Some(Value::String(text)) = fieldpath::lookup(object, &path[..end]) else {
+            continue;
+        };
+        let Ok(mut documents) = yaml::documents_verbatim(text, &[]) else {
+            return Ok(false);
+        };
+        if documents.is_empty() {
+            return Ok(false);
+        }
+        let mut inner = documents.swap_remove(0);
+        if !inner.is_object() && !inner.is_array() {
+            return Ok(false);
+        }
+        let visited = fieldpath::visit(&mut inner, &path[end..], made(value, options), &mut |field| {
+            set(field, value, options)
+        });
+        if !visited.is_ok_and(|count| count > 0) {
+            return Ok(false);
+        }
+        let written = write_like(text, &inner)?;
+        fieldpath::visit(object, &path[..end], None, &mut |field| {
+            *field = Value::String(written.clone());
+            Ok(())
+        })?;
+        return Ok(true);
+    }
+    Ok(false)
+}
+
+/// Writes a value in the form that `original` has: JSON, compact or indented, or YAML.
+fn write_like(original: &str, value: &Value) -> Result<String> {
+    if !original.trim_start().starts_with(['{', '[']) {
+        return Ok(yaml::to_string(value).trim().to_owned());
+    }
+    if original.contains('\n') && original.contains("  ") {
+        return serde_json::to_string_pretty(value).map_err(|error| Error::new(error.to_string()));
+    }
+    let mut text = String::new();
+    write_json(&mut text, value);
+    Ok(text)
+}
+
+/// Writes the value over a field, or into the part of it that a delimiter and an index name.
+fn set(field: &mut Value, value: &Value, options: &Options) -> Result<()> {
+    let delimiter = options.delimiter.as_str();
+    if delimiter.is_empty() {
+        return overwrite(field, value);
+    }
+    let whole = scalar_text(field).ok_or_else(|| Error::new("a delimiter goes with text only"))?;
+    let part = scalar_text(value).unwrap_or_default();
+    let mut parts: Vec<&str> = whole.split(delimiter).collect();
+    match usize::try_from(options.index) {
+        Err(_negative) => parts.insert(0, &part),
+        Ok(index) => match parts.get_mut(index) {
+            Some(old) => *old = &part,
+            None => parts.push(&part),
+        },
+    }
+    let joined = parts.join(delimiter);
+    overwrite(field, &Value::String(joined))
+}
+
+/// A scalar keeps its type: text stays text whatever is written into it.
+fn overwrite(field: &mut Value, value: &Value) -> Result<()> {
+    match field {
+        Value::Array(_) | Value::Object(_) => field.clone_from(value),
+        Value::String(text) => *text = scalar_text(value).unwrap_or_default(),
+        Value::Null => {
+            *field = match value {
+                Value::String(text) => yaml::scalar(text),
+                other => other.clone(),
+            };
+        }
+        Value::Bool(_) | Value::Number(_) => {
+            let text = scalar_text(value).unwrap_or_default();
+            let typed = yaml::scalar(&text);
+            if std::mem::discriminant(&typed) != std::mem::discriminant(field) {
+                return Err(Error::new(format!("{text:?} cannot be written over {field}: it has another type")));
+            }
+            *field = typed;
+        }
+    }
+    Ok(())
+}

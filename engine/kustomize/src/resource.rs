@@ -1,0 +1,234 @@
+//! One object on its way through a build, and the names it has had.
+
+use std::fmt;
+
+use fluvial_manifest::{Map, Value, object};
+
+use crate::origin::Origin;
+use crate::schema;
+
+/// Group, version and kind. As a selector, an empty part matches anything.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Gvk {
+    pub(crate) group: String,
+    pub(crate) version: String,
+    pub(crate) kind: String,
+}
+
+impl Gvk {
+    pub(crate) fn of(value: &Value) -> Self {
+        let (group, version) = object::group_version(object::api_version(value));
+        Self {
+            group: group.to_owned(),
+            version: version.to_owned(),
+            kind: object::kind(value).to_owned(),
+        }
+    }
+
+    pub(crate) fn is_selected(&self, selector: &Self) -> bool {
+        let matches = |own: &str, wanted: &str| wanted.is_empty() || own == wanted;
+        matches(&self.kind, &selector.kind)
+            && matches(&self.group, &selector.group)
+            && matches(&self.version, &selector.version)
+    }
+}
+
+impl fmt::Display for Gvk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let or = |text: &str, none: &str| if text.is_empty() { none.to_owned() } else { text.to_owned() };
+        write!(
+            f,
+            "{}.{}.{}",
+            or(&self.kind, "[noKind]"),
+            or(&self.version, "[noVer]"),
+            or(&self.group, "[noGrp]")
+        )
+    }
+}
+
+/// The namespace of objects that have none, where it must differ from every real one.
+pub(crate) const CLUSTER: &str = "_non_namespaceable_";
+
+/// What names an object within one build.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Id {
+    pub(crate) gvk: Gvk,
+    pub(crate) name: String,
+    /// As written; [`Id::effective_namespace`] is what counts.
+    pub(crate) namespace: String,
+}
+
+impl Id {
+    pub(crate) fn of(value: &Value) -> Self {
+        Self {
+            gvk: Gvk::of(value),
+            name: object::name(value).to_owned(),
+            namespace: object::namespace(value).to_owned(),
+        }
+    }
+
+    pub(crate) fn is_cluster_scoped(&self) -> bool {
+        schema::is_cluster_scoped(&self.gvk)
+    }
+
+    /// An unset namespace is `default`, and objects of the cluster have one of their own.
+    pub(crate) fn effective_namespace(&self) -> &str {
+        if self.is_cluster_scoped() {
+            CLUSTER
+        } else if self.namespace.is_empty() {
+            "default"
+        } else {
+            &self.namespace
+        }
+    }
+
+    pub(crate) fn same(&self, other: &Self) -> bool {
+        self.name == other.name
+            && self.gvk == other.gvk
+            && self.effective_namespace() == other.effective_namespace()
+    }
+
+    /// The id with its effective namespace: equal for two ids that are [`Id::same`].
+    pub(crate) fn key(mut self) -> Self {
+        self.effective_namespace().to_owned().clone_into(&mut self.namespace);
+        self
+    }
+
+    /// Whether `selector`, whose empty parts match anything, selects this.
+    pub(crate) fn is_selected_by(&self, selector: &Self) -> bool {
+        (selector.name.is_empty() || selector.name == self.name)
+            && (selector.namespace.is_empty()
+                || selector.effective_namespace() == self.effective_namespace())
+            && self.gvk.is_selected(&selector.gvk)
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.gvk, self.name)?;
+        if self.namespace.is_empty() {
+            Ok(())
+        } else {
+            write!(f, ".{}", self.namespace)
+        }
+    }
+}
+
+/// What a generated object does to one of the same name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Behavior {
+    #[default]
+    Create,
+    Replace,
+    Merge,
+}
+
+/// A name that an object had before a transformer changed it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Previous {
+    pub(crate) kind: String,
+    pub(crate) name: String,
+    pub(crate) namespace: String,
+}
+
+/// An object and its history within the build.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Resource {
+    pub(crate) value: Value,
+    /// Oldest first.
+    pub(crate) previous: Vec<Previous>,
+    pub(crate) prefixes: Vec<String>,
+    pub(crate) suffixes: Vec<String>,
+    pub(crate) behavior: Behavior,
+    pub(crate) needs_hash: bool,
+    /// Names of the vars that read from this object.
+    pub(crate) vars: Vec<String>,
+    pub(crate) origin: Option<Origin>,
+    pub(crate) transformations: Vec<Origin>,
+}
+
+impl Resource {
+    pub(crate) fn new(value: Value) -> Self {
+        Self {
+            value,
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn id(&self) -> Id {
+        Id::of(&self.value)
+    }
+
+    /// All earlier ids, oldest first. The group and version are today's.
+    pub(crate) fn previous_ids(&self) -> impl DoubleEndedIterator<Item = Id> + '_ {
+        let gvk = Gvk::of(&self.value);
+        self.previous.iter().map(move |previous| Id {
+            gvk: Gvk {
+                group: gvk.group.clone(),
+                version: gvk.version.clone(),
+                kind: previous.kind.clone(),
+            },
+            name: previous.name.clone(),
+            namespace: previous.namespace.clone(),
+        })
+    }
+
+    /// The id it was read with.
+    pub(crate) fn original_id(&self) -> Id {
+        self.previous_ids().next().unwrap_or_else(|| self.id())
+    }
+
+    /// Whether `matches` any id, past or present.
+    pub(crate) fn any_id(&self, matches: impl Fn(&Id) -> bool) -> bool {
+        self.previous_ids().any(|id| matches(&id)) || matches(&self.id())
+    }
+
+    /// Notes the present id before it is changed.
+    pub(crate) fn remember(&mut self) {
+        let id = self.id();
+        self.previous.push(Previous {
+            namespace: id.effective_namespace().to_owned(),
+            kind: id.gvk.kind,
+            name: id.name,
+        });
+    }
+
+    pub(crate) fn set_name(&mut self, name: &str) {
+        self.set_metadata("name", name);
+    }
+
+    /// Sets the namespace; an empty one is removed.
+    pub(crate) fn set_namespace(&mut self, namespace: &str) {
+        if !namespace.is_empty() {
+            self.set_metadata("namespace", namespace);
+        } else if let Some(Value::Object(metadata)) = self.value.get_mut("metadata") {
+            metadata.remove("namespace");
+        }
+    }
+
+    fn set_metadata(&mut self, key: &str, value: &str) {
+        if let Some(metadata) = child_map(&mut self.value, "metadata") {
+            metadata.insert(key.to_owned(), Value::String(value.to_owned()));
+        }
+    }
+}
+
+/// The map under `key` of an object, put there if nothing, or null, was.
+pub(crate) fn child_map<'a>(value: &'a mut Value, key: &str) -> Option<&'a mut Map<String, Value>> {
+    let child = value.as_object_mut()?.entry(key).or_insert(Value::Null);
+    if child.is_null() {
+        *child = Value::Object(Map::new());
+    }
+    child.as_object_mut()
+}
+
+/// A scalar as the text that YAML shows for it; `None` for a map or a list.
+pub(crate) fn scalar_text(value: &Value) -> Option<String> {
+    match value {
+        Value::Null => Some(String::new()),
+        Value::Bool(flag) => Some(flag.to_string()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::String(text) => Some(text.clone()),
+        Value::Array(_) | Value::Object(_) => None,
+    }
+}

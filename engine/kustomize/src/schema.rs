@@ -1,0 +1,266 @@
+//! What is known of the Kubernetes kinds: which are of the cluster, and which lists are merged by key.
+//!
+//! The table holds the part of the Kubernetes OpenAPI (v1.21.2, the one kustomize v5.8 carries) that
+//! leads to a list with a merge key. A kind that is not in it merges its maps and replaces its lists.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
+
+use fluvial_manifest::Value;
+
+use crate::error::{Error, Result};
+use crate::resource::Gvk;
+
+/// Lines: `cluster APIVERSION/KIND`; `kind APIVERSION/KIND TYPE`; `type NAME FIELD…`, where a field
+/// is `name>TYPE` (a map), `name[]TYPE` (a replaced list), `name{}TYPE` (a map of them) or
+/// `name*KEY,KEY:TYPE` (a list merged by keys; by value when it names none).
+static TABLE: &str = include_str!("schema.txt");
+
+static CLUSTER: LazyLock<BTreeSet<&'static str>> = LazyLock::new(|| {
+    TABLE
+        .lines()
+        .filter_map(|line| line.strip_prefix("cluster "))
+        .collect()
+});
+
+static BUILTIN: LazyLock<Schema> = LazyLock::new(|| builtin(TABLE));
+
+/// Whether objects of this kind certainly have no namespace.
+pub(crate) fn is_cluster_scoped(gvk: &Gvk) -> bool {
+    // Most kinds of the table are told apart from all others by their name alone.
+    static KINDS: LazyLock<BTreeSet<&'static str>> = LazyLock::new(|| {
+        CLUSTER
+            .iter()
+            .filter_map(|entry| Some(entry.rsplit_once('/')?.1))
+            .collect()
+    });
+    if !KINDS.contains(gvk.kind.as_str()) {
+        return false;
+    }
+    let entry = if gvk.group.is_empty() {
+        format!("{}/{}", gvk.version, gvk.kind)
+    } else {
+        format!("{}/{}/{}", gvk.group, gvk.version, gvk.kind)
+    };
+    CLUSTER.contains(entry.as_str())
+}
+
+/// Types by name and by the kinds they describe.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Schema {
+    kinds: BTreeMap<String, String>,
+    types: BTreeMap<String, BTreeMap<String, Shape>>,
+}
+
+/// What a value is, as far as merging cares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// A map with these fields.
+    Type(String),
+    /// A map whose values are all of one type.
+    MapOf(String),
+    /// A list that a patch replaces.
+    ListOf(String),
+    /// A list that a patch merges.
+    Merged {
+        /// What tells its items apart; nothing when the items themselves do.
+        keys: Vec<String>,
+        /// Type of an item; empty when nothing inside it matters.
+        item: String,
+    },
+}
+
+impl Schema {
+    /// The table of this crate.
+    pub(crate) fn builtin() -> &'static Self {
+        &BUILTIN
+    }
+
+    /// The shape of a whole object.
+    pub(crate) fn of(&self, api_version: &str, kind: &str) -> Option<Shape> {
+        let name = self.kinds.get(&format!("{api_version}/{kind}"))?;
+        Some(Shape::Type(name.clone()))
+    }
+
+    /// The shape of a field of a map of this shape.
+    pub(crate) fn field(&self, shape: Option<&Shape>, field: &str) -> Option<Shape> {
+        match shape? {
+            Shape::Type(name) => self.types.get(name)?.get(field).cloned(),
+            Shape::MapOf(name) => Some(Shape::Type(name.clone())),
+            Shape::ListOf(_) | Shape::Merged { .. } => None,
+        }
+    }
+
+    /// Reads OpenAPI definitions that a repository brings, and lays them over this schema.
+    pub(crate) fn with_openapi(&self, document: &Value) -> Result<Self> {
+        let definitions = document
+            .get("definitions")
+            .and_then(Value::as_object)
+            .ok_or_else(|| Error::new("an OpenAPI file needs a map `definitions`"))?;
+        let mut schema = self.clone();
+        for (name, definition) in definitions {
+            schema.add(name, definition, 0);
+            let gvks = definition
+                .get("x-kubernetes-group-version-kind")
+                .and_then(Value::as_array);
+            for gvk in gvks.into_iter().flatten() {
+                let text = |key: &str| gvk.get(key).and_then(Value::as_str).unwrap_or_default();
+                let (group, version, kind) = (text("group"), text("version"), text("kind"));
+                let api_version = if group.is_empty() {
+                    version.to_owned()
+                } else {
+                    format!("{group}/{version}")
+                };
+                schema.kinds.insert(format!("{api_version}/{kind}"), name.clone());
+            }
+        }
+        Ok(schema)
+    }
+
+    fn add(&mut self, name: &str, definition: &Value, depth: usize) {
+        /// Definitions inside definitions; a document cannot nest deeper than its reader allows.
+        const DEPTH_MAX: usize = 64;
+        let properties = definition.get("properties").and_then(Value::as_object);
+        if depth > DEPTH_MAX {
+            return;
+        }
+        let mut fields = BTreeMap::new();
+        for (field, property) in properties.into_iter().flatten() {
+            let inner = format!("{name}.{field}");
+            if let Some(shape) = self.shape(&inner, property, depth) {
+                fields.insert(field.clone(), shape);
+            }
+        }
+        self.types.insert(name.to_owned(), fields);
+    }
+
+    fn shape(&mut self, name: &str, property: &Value, depth: usize) -> Option<Shape> {
+        let items = property.get("items");
+        if property.get("type").and_then(Value::as_str) == Some("array") {
+            let item = items
+                .and_then(|items| self.type_of(name, items, depth))
+                .unwrap_or_default();
+            let strategy = property
+                .get("x-kubernetes-patch-strategy")
+                .and_then(Value::as_str)
+                .unwrap_or_default();
+            if !strategy.split(',').any(|part| part == "merge") {
+                return Some(Shape::ListOf(item));
+            }
+            let keys = match property.get("x-kubernetes-list-map-keys").and_then(Value::as_array) {
+                Some(keys) => keys.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+                None => property
+                    .get("x-kubernetes-patch-merge-key")
+                    .and_then(Value::as_str)
+                    .map(str::to_owned)
+                    .into_iter()
+                    .collect(),
+            };
+            return Some(Shape::Merged { keys, item });
+        }
+        if let Some(values) = property.get("additionalProperties").filter(|values| values.is_object()) {
+            return self.type_of(name, values, depth).map(Shape::MapOf);
+        }
+        self.type_of(name, property, depth).map(Shape::Type)
+    }
+
+    /// The name of the type that a definition is or refers to.
+    fn type_of(&mut self, name: &str, definition: &Value, depth: usize) -> Option<String> {
+        if let Some(reference) = definition.get("$ref").and_then(Value::as_str) {
+            return Some(reference.trim_start_matches("#/definitions/").to_owned());
+        }
+        definition.get("properties")?;
+        self.add(name, definition, depth + 1);
+        Some(name.to_owned())
+    }
+}
+
+fn builtin(table: &str) -> Schema {
+    let mut schema = Schema::default();
+    for line in table.lines() {
+        let mut words = line.split(' ');
+        match (words.next(), words.next()) {
+            (Some("kind"), Some(kind)) => {
+                let name = words.next().unwrap_or_default();
+                schema.kinds.insert(kind.to_owned(), name.to_owned());
+            }
+            (Some("type"), Some(name)) => {
+                let fields = words.filter_map(table_field).collect();
+                schema.types.insert(name.to_owned(), fields);
+            }
+            _ => {}
+        }
+    }
+    schema
+}
+
+fn table_field(text: &str) -> Option<(String, Shape)> {
+    if let Some((field, rest)) = text.split_once('*') {
+        let (keys, item) = rest.split_once(':')?;
+        let keys = keys
+            .split(',')
+            .filter(|key| !key.is_empty())
+            .map(str::to_owned)
+            .collect();
+        let item = item.to_owned();
+        return Some((field.to_owned(), Shape::Merged { keys, item }));
+    }
+    if let Some((field, name)) = text.split_once('>') {
+        return Some((field.to_owned(), Shape::Type(name.to_owned())));
+    }
+    if let Some((field, name)) = text.split_once("[]") {
+        return Some((field.to_owned(), Shape::ListOf(name.to_owned())));
+    }
+    let (field, name) = text.split_once("{}")?;
+    Some((field.to_owned(), Shape::MapOf(name.to_owned())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_type_that_the_table_names_is_in_it() {
+        let schema = Schema::builtin();
+        for name in schema.kinds.values() {
+            assert!(schema.types.contains_key(name), "{name}");
+        }
+        for shape in schema.types.values().flat_map(BTreeMap::values) {
+            let (Shape::Type(name) | Shape::MapOf(name) | Shape::ListOf(name) | Shape::Merged { item: name, .. }) =
+                shape;
+            assert!(name.is_empty() || schema.types.contains_key(name), "{name}");
+        }
+        assert!(schema.kinds.len() > 80, "{}", schema.kinds.len());
+    }
+
+    #[test]
+    fn containers_are_merged_by_name_and_ports_by_two_keys() {
+        let schema = Schema::builtin();
+        let mut shape = schema.of("apps/v1", "Deployment");
+        for field in ["spec", "template", "spec", "containers"] {
+            shape = schema.field(shape.as_ref(), field);
+        }
+        let Some(Shape::Merged { keys, item }) = shape else {
+            panic!("containers are a merged list");
+        };
+        assert_eq!(keys, ["name"]);
+        let ports = schema.field(Some(&Shape::Type(item)), "ports");
+        let Some(Shape::Merged { keys, .. }) = ports else {
+            panic!("ports are a merged list");
+        };
+        assert_eq!(keys, ["containerPort", "protocol"]);
+    }
+
+    #[test]
+    fn scope_is_known_by_version_too() {
+        let gvk = |group: &str, version: &str, kind: &str| Gvk {
+            group: group.into(),
+            version: version.into(),
+            kind: kind.into(),
+        };
+        assert!(is_cluster_scoped(&gvk("", "v1", "Namespace")));
+        assert!(is_cluster_scoped(&gvk("rbac.authorization.k8s.io", "v1", "ClusterRole")));
+        assert!(!is_cluster_scoped(&gvk("example.com", "v1", "ClusterRole")));
+        assert!(!is_cluster_scoped(&gvk("apps", "v1", "Deployment")));
+    }
+}

@@ -1,0 +1,135 @@
+//! The order in which objects are printed: as they came, or kustomize's legacy order.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+use crate::decode::Fields;
+use crate::error::Result;
+use crate::resource::{Gvk, Id, Resource};
+
+/// `sortOptions`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum SortOptions {
+    Fifo,
+    Legacy { first: Vec<String>, last: Vec<String> },
+}
+
+/// kustomize's own legacy order (`SortOrderTransformer.go`, v0.21.2).
+const FIRST: [&str; 22] = [
+    "Namespace",
+    "ResourceQuota",
+    "StorageClass",
+    "CustomResourceDefinition",
+    "ServiceAccount",
+    "PodSecurityPolicy",
+    "Role",
+    "ClusterRole",
+    "RoleBinding",
+    "ClusterRoleBinding",
+    "ConfigMap",
+    "Secret",
+    "Endpoints",
+    "Service",
+    "LimitRange",
+    "PriorityClass",
+    "PersistentVolume",
+    "PersistentVolumeClaim",
+    "Deployment",
+    "StatefulSet",
+    "CronJob",
+    "PodDisruptionBudget",
+];
+const LAST: [&str; 2] = ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"];
+
+impl SortOptions {
+    /// The legacy order with kustomize's own lists.
+    pub(crate) fn legacy() -> Self {
+        Self::Legacy {
+            first: FIRST.map(str::to_owned).to_vec(),
+            last: LAST.map(str::to_owned).to_vec(),
+        }
+    }
+
+    pub(crate) fn read(fields: &mut Fields<'_>) -> Result<Self> {
+        let order = fields.string("order")?;
+        let lists = fields.object("legacySortOptions", |fields| {
+            Ok((fields.strings("orderFirst")?, fields.strings("orderLast")?))
+        })?;
+        match (order.as_str(), lists) {
+            ("fifo", None) => Ok(Self::Fifo),
+            ("legacy", None) => Ok(Self::legacy()),
+            ("legacy", Some((first, last))) => Ok(Self::Legacy { first, last }),
+            ("fifo", Some(_)) => Err(fields.error("legacySortOptions", "it goes with order: legacy only")),
+            _ => Err(fields.error("order", "it must be fifo or legacy")),
+        }
+    }
+
+    /// Sorts objects.
+    pub(crate) fn sort(&self, list: &mut [Resource]) {
+        let Self::Legacy { first, last } = self else {
+            return;
+        };
+        let mut ranks: BTreeMap<&str, i64> = BTreeMap::new();
+        for (rank, kind) in (0_i64..).zip(first) {
+            ranks.insert(kind, rank - i64::try_from(first.len()).unwrap_or(i64::MAX));
+        }
+        for (rank, kind) in (1_i64..).zip(last) {
+            ranks.insert(kind, rank);
+        }
+        let rank = |id: &Id| ranks.get(id.gvk.kind.as_str()).copied().unwrap_or_default();
+        list.sort_by_cached_key(|resource| {
+            let id = resource.id();
+            Key {
+                rank: rank(&id),
+                id,
+            }
+        });
+    }
+}
+
+/// What the legacy order compares.
+#[derive(PartialEq, Eq)]
+struct Key {
+    rank: i64,
+    id: Id,
+}
+
+impl Ord for Key {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let kinds = || {
+            let (mine, theirs) = (&self.id.gvk, &other.id.gvk);
+            let order = gvk_text(mine).cmp(&gvk_text(theirs));
+            let core_namespaces = mine.kind == "Namespace"
+                && theirs.kind == "Namespace"
+                && (mine.group.is_empty() || theirs.group.is_empty());
+            if core_namespaces { order.reverse() } else { order }
+        };
+        self.rank
+            .cmp(&other.rank)
+            .then_with(kinds)
+            .then_with(|| id_text(&self.id).cmp(&id_text(&other.id)))
+    }
+}
+
+impl PartialOrd for Key {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+fn or<'a>(text: &'a str, none: &'a str) -> &'a str {
+    if text.is_empty() { none } else { text }
+}
+
+fn gvk_text(gvk: &Gvk) -> String {
+    format!(
+        "{}_{}_{}",
+        or(&gvk.group, "~G"),
+        or(&gvk.version, "~V"),
+        or(&gvk.kind, "~K")
+    )
+}
+
+fn id_text(id: &Id) -> String {
+    format!("{}|{}|{}", id.gvk, or(&id.namespace, "~X"), or(&id.name, "~N"))
+}

@@ -1,0 +1,433 @@
+//! One kustomization: what it gathers, and what it does to that, in kustomize's order.
+
+use std::sync::Arc;
+
+use fluvial_manifest::yaml;
+
+use crate::config::Config;
+use crate::crds;
+use crate::error::{Error, Result};
+use crate::fieldspec::{FieldSpec, merge_all};
+use crate::generate;
+use crate::kustomization::{self, Kustomization, Label};
+use crate::loader::Loader;
+use crate::nameref;
+use crate::origin::Origin;
+use crate::parse;
+use crate::plugin;
+use crate::resource::{Gvk, Resource};
+use crate::resources::Resources;
+use crate::schema::Schema;
+use crate::transform::Transformer;
+use crate::transform::namespace::{NamespaceTransformer, Subjects};
+use crate::transform::patch::PatchTransformer;
+use crate::vars::Vars;
+
+/// Kustomizations inside each other.
+const DEPTH_MAX: usize = 64;
+
+/// What a whole build shares.
+pub(crate) struct Build {
+    /// The OpenAPI in force; a kustomization that brings its own changes it for all that follow.
+    schema: Schema,
+    /// Whether origins and transformations are noted.
+    track: bool,
+    depth: usize,
+}
+
+/// What a kustomization has gathered so far.
+#[derive(Default)]
+struct Accumulated {
+    resources: Resources,
+    config: Option<Arc<Config>>,
+    vars: Vars,
+}
+
+impl Accumulated {
+    fn merge_config(&mut self, config: &Arc<Config>) -> Result<()> {
+        self.config = Some(match &self.config {
+            Some(own) => Config::merged(own, config)?,
+            None => config.clone(),
+        });
+        Ok(())
+    }
+
+    fn config(&self) -> Arc<Config> {
+        self.config.clone().unwrap_or_else(Config::default_specs)
+    }
+
+    fn merge(&mut self, other: Self) -> Result<()> {
+        self.resources.append(other.resources.into_list())?;
+        if let Some(config) = &other.config {
+            self.merge_config(config)?;
+        }
+        self.vars.merge(&other.vars)
+    }
+}
+
+/// A kustomization and where it is.
+pub(crate) struct Target<'a> {
+    loader: Loader<'a>,
+    file: String,
+    file_name: String,
+    kustomization: Kustomization,
+    origin: Option<Origin>,
+}
+
+impl<'a> Target<'a> {
+    /// Reads the kustomization of a directory.
+    pub(crate) fn load(loader: Loader<'a>) -> Result<Self> {
+        let Some((name, text)) = kustomization::find(&loader)? else {
+            return Err(Error::new(format!(
+                "there is no {} in this directory",
+                kustomization::FILE_NAMES.join(", ")
+            ))
+            .in_file(loader.root()));
+        };
+        let file = loader.path(name);
+        let kustomization = Kustomization::read(&file, text)?;
+        Ok(Self::of(loader, name, kustomization))
+    }
+
+    /// A directory with a kustomization that was made for it.
+    pub(crate) fn of(loader: Loader<'a>, file_name: &str, kustomization: Kustomization) -> Self {
+        Self {
+            file: loader.path(file_name),
+            file_name: file_name.to_owned(),
+            origin: None,
+            loader,
+            kustomization,
+        }
+    }
+
+    pub(crate) fn kustomization(&self) -> &Kustomization {
+        &self.kustomization
+    }
+
+    /// Builds everything: gathers, transforms, then what is done once, at the end.
+    pub(crate) fn build(mut self) -> Result<Resources> {
+        let track = !self.kustomization.build_metadata.is_empty();
+        let mut build = Build {
+            schema: Schema::builtin().clone(),
+            track,
+            depth: 0,
+        };
+        if track {
+            self.origin = Some(Origin::default());
+        }
+        self.set_schema(&mut build)?;
+        let mut accumulated = self.accumulate(Accumulated::default(), &mut build)?;
+        let file = self.file.clone();
+        let config = accumulated.config();
+        let resources = &mut accumulated.resources;
+        Transformer::Hash.apply(resources, &build.schema)?;
+        nameref::fix(resources, &config).map_err(|error| error.in_file(&file))?;
+        accumulated
+            .vars
+            .resolve(resources, &config.var_reference)
+            .map_err(|error| error.in_file(&file))?;
+        resources.list_mut().retain(|resource| !is_local(resource));
+        Ok(accumulated.resources)
+    }
+
+    /// Gathers into `into`, which is empty for a kustomization and the parent's for a component.
+    fn accumulate(&self, mut into: Accumulated, build: &mut Build) -> Result<Accumulated> {
+        build.depth += 1;
+        if build.depth > DEPTH_MAX {
+            return Err(self.error(Error::new(format!("kustomizations are nested more than {DEPTH_MAX} deep"))));
+        }
+        self.add_resources(&mut into, &self.kustomization.resources, build)?;
+        self.add_config(&mut into).map_err(|error| self.error(error))?;
+        self.run_generators(&mut into, build).map_err(|error| self.error(error))?;
+        for path in &self.kustomization.components {
+            let child = self
+                .enter(path)
+                .map_err(|error| self.error(error.in_field("components")))?;
+            if !child.kustomization.component {
+                let reason = format!("{path:?} is no Component; list it under `resources`");
+                return Err(self.error(Error::new(reason).in_field("components")));
+            }
+            child.set_schema(build)?;
+            let gathered = child.accumulate(into, build)?;
+            into = Accumulated::default();
+            into.merge(gathered).map_err(|error| self.error(error))?;
+        }
+        self.run_transformers(&mut into, build).map_err(|error| self.error(error))?;
+        self.run_validators(&mut into, build).map_err(|error| self.error(error))?;
+        into.vars
+            .declare(&self.kustomization.vars, &mut into.resources)
+            .map_err(|error| self.error(error.in_field("vars")))?;
+        build.depth -= 1;
+        Ok(into)
+    }
+
+    fn error(&self, error: Error) -> Error {
+        error.in_file(&self.file)
+    }
+
+    /// The kustomization of another directory.
+    fn enter(&self, path: &str) -> Result<Self> {
+        let mut child = Self::load(self.loader.enter(path)?)?;
+        child.origin = self.origin.as_ref().map(|origin| origin.append(path));
+        Ok(child)
+    }
+
+    fn set_schema(&self, build: &mut Build) -> Result<()> {
+        let openapi = &self.kustomization.openapi;
+        let about = |error: Error| self.error(error.in_field("openapi"));
+        match (openapi.get("path"), openapi.get("version")) {
+            (Some(_), Some(_)) => Err(about(Error::new("give `path` or `version`, not both"))),
+            (Some(path), None) => {
+                let text = self.loader.text(path).map_err(about)?;
+                let file = self.loader.path(path);
+                let documents = yaml::documents(text).map_err(|error| Error::yaml(&file, error))?;
+                let document = documents
+                    .first()
+                    .ok_or_else(|| Error::new("the OpenAPI file is empty").in_file(&file))?;
+                build.schema = Schema::builtin()
+                    .with_openapi(document)
+                    .map_err(|error| error.in_file(&file))?;
+                Ok(())
+            }
+            (None, Some(version)) if version != "v1.21.2" => {
+                Err(about(Error::new("the only built-in version is v1.21.2")))
+            }
+            (None, _) => Ok(()),
+        }
+    }
+
+    fn add_resources(&self, into: &mut Accumulated, paths: &[String], build: &mut Build) -> Result<()> {
+        for path in paths {
+            let about = |error: Error| self.error(error.in_field("resources"));
+            if !self.loader.is_dir(path) {
+                let resources = self.read_file(path).map_err(about)?;
+                into.resources.append(resources).map_err(about)?;
+                continue;
+            }
+            let child = self.enter(path).map_err(about)?;
+            if child.kustomization.component {
+                let reason = format!("{path:?} is a Component; list it under `components`");
+                return Err(about(Error::new(reason)));
+            }
+            child.set_schema(build)?;
+            let gathered = child.accumulate(Accumulated::default(), build)?;
+            into.merge(gathered).map_err(about)?;
+        }
+        Ok(())
+    }
+
+    fn read_file(&self, path: &str) -> Result<Vec<Resource>> {
+        let text = self.loader.text(path)?;
+        let mut resources = parse::resources(&self.loader.path(path), text)?;
+        if let Some(origin) = &self.origin {
+            let origin = origin.append(path);
+            for resource in &mut resources {
+                resource.origin = Some(origin.clone());
+            }
+        }
+        Ok(resources)
+    }
+
+    fn add_config(&self, into: &mut Accumulated) -> Result<()> {
+        let mut config = Config::default_specs();
+        for path in &self.kustomization.configurations {
+            let text = self.loader.text(path).map_err(|error| error.in_field("configurations"))?;
+            let custom = Config::read(&self.loader.path(path), text)?;
+            config = Config::merged(&config, &Arc::new(custom))?;
+        }
+        into.merge_config(&config)?;
+        for path in &self.kustomization.crds {
+            let text = self.loader.text(path).map_err(|error| error.in_field("crds"))?;
+            let custom = crds::read(&self.loader.path(path), text)?;
+            into.merge_config(&Arc::new(custom))?;
+        }
+        Ok(())
+    }
+
+    fn run_generators(&self, into: &mut Accumulated, build: &mut Build) -> Result<()> {
+        let options = self.kustomization.generator_options.as_ref();
+        let builtin = |kind: &str| self.origin.as_ref().map(|origin| origin.builtin(&self.file_name, kind));
+        for args in &self.kustomization.config_maps {
+            let mut generated = generate::config_map(&self.loader, args, options)?;
+            generated.origin = builtin("ConfigMapGenerator");
+            into.resources.absorb(generated)?;
+        }
+        for args in &self.kustomization.secrets {
+            let mut generated = generate::secret(&self.loader, args, options)?;
+            generated.origin = builtin("SecretGenerator");
+            into.resources.absorb(generated)?;
+        }
+        if self.kustomization.has_helm {
+            return Err(plugin::helm().in_field("helmCharts"));
+        }
+        for configured in self.plugins(&self.kustomization.generators, build)? {
+            let mut generated =
+                plugin::generate(&self.loader, &configured).map_err(|error| error.in_field("generators"))?;
+            generated.origin = Origin::of_plugin(&configured);
+            into.resources.absorb(generated)?;
+        }
+        Ok(())
+    }
+
+    /// The objects that configure plugins: given inline, as files, or as kustomizations.
+    fn plugins(&self, entries: &[String], build: &mut Build) -> Result<Vec<Resource>> {
+        let mut gathered = Accumulated::default();
+        let mut paths = Vec::new();
+        for entry in entries {
+            match parse::resources("", entry) {
+                Ok(mut inline) => {
+                    for resource in &mut inline {
+                        resource.origin = self.origin.as_ref().map(|origin| origin.append(&self.file_name));
+                    }
+                    gathered.resources.append(inline)?;
+                }
+                Err(_) => paths.push(entry.clone()),
+            }
+        }
+        self.add_resources(&mut gathered, &paths, build)?;
+        Ok(gathered.resources.into_list())
+    }
+
+    fn run_transformers(&self, into: &mut Accumulated, build: &mut Build) -> Result<()> {
+        let config = into.config();
+        let mut transformers = Vec::new();
+        self.builtin_transformers(&config, &mut |kind, transformer| {
+            let origin = self.origin.as_ref().map(|origin| origin.builtin(&self.file_name, kind));
+            transformers.push((transformer, origin));
+        })?;
+        for configured in self.plugins(&self.kustomization.transformers, build)? {
+            let made = plugin::transformers(&self.loader, &configured)
+                .map_err(|error| error.in_field("transformers"))?;
+            let origin = Origin::of_plugin(&configured);
+            let last = made.len().saturating_sub(1);
+            transformers.extend(
+                made.into_iter()
+                    .enumerate()
+                    .map(|(index, transformer)| (transformer, origin.clone().filter(|_| index == last))),
+            );
+        }
+        for (transformer, origin) in transformers {
+            transformer.apply(&mut into.resources, &build.schema)?;
+            let Some(origin) = origin.filter(|_| build.track) else {
+                continue;
+            };
+            for resource in into.resources.list_mut() {
+                match resource.origin {
+                    Some(_) => resource.transformations.push(origin.clone()),
+                    None => resource.origin = Some(origin.clone()),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The transformers of the kustomization's own fields, in kustomize's order.
+    fn builtin_transformers(&self, config: &Config, add: &mut dyn FnMut(&str, Transformer)) -> Result<()> {
+        let own = &self.kustomization;
+        if !own.patches_strategic_merge.is_empty() {
+            let patch = PatchTransformer::strategic(&self.loader, &own.patches_strategic_merge)
+                .map_err(|error| error.in_field("patchesStrategicMerge"))?;
+            add("PatchStrategicMergeTransformer", Transformer::Patch(patch));
+        }
+        for (index, patch) in own.patches.iter().enumerate() {
+            let patch = PatchTransformer::new(&self.loader, patch)
+                .map_err(|error| error.in_field(&format!("patches[{index}]")))?;
+            add("PatchTransformer", Transformer::Patch(patch));
+        }
+        if !own.namespace.is_empty() {
+            let namespace = NamespaceTransformer {
+                namespace: own.namespace.clone(),
+                specs: config.namespace.clone(),
+                unset_only: false,
+                subjects: Subjects::Default,
+            };
+            add("NamespaceTransformer", Transformer::Namespace(namespace));
+        }
+        if !own.name_prefix.is_empty() {
+            let prefix = Transformer::Prefix(own.name_prefix.clone(), config.name_prefix.clone());
+            add("PrefixTransformer", prefix);
+        }
+        if !own.name_suffix.is_empty() {
+            let suffix = Transformer::Suffix(own.name_suffix.clone(), config.name_suffix.clone());
+            add("SuffixTransformer", suffix);
+        }
+        for label in &own.labels {
+            let specs = label_specs(label, config).map_err(|error| error.in_field("labels"))?;
+            add("LabelTransformer", Transformer::Labels(label.pairs.clone(), specs));
+        }
+        if !own.labels.is_empty() || !own.common_labels.is_empty() {
+            let labels = Transformer::Labels(own.common_labels.clone(), config.common_labels.clone());
+            add("LabelTransformer", labels);
+        }
+        if !own.common_annotations.is_empty() {
+            let specs = config.common_annotations.clone();
+            let annotations = Transformer::Annotations(own.common_annotations.clone(), specs);
+            add("AnnotationsTransformer", annotations);
+        }
+        for (index, patch) in own.patches_json.iter().enumerate() {
+            let patch = PatchTransformer::json(&self.loader, patch)
+                .map_err(|error| error.in_field(&format!("patchesJson6902[{index}]")))?;
+            add("PatchJson6902Transformer", Transformer::Patch(patch));
+        }
+        for replica in &own.replicas {
+            let replicas = Transformer::Replicas(replica.clone(), config.replicas.clone());
+            add("ReplicaCountTransformer", replicas);
+        }
+        for image in &own.images {
+            add("ImageTagTransformer", Transformer::Image(image.clone(), config.images.clone()));
+        }
+        if !own.replacements.is_empty() {
+            let replacements = plugin::replacements(&self.loader, &own.replacements)
+                .map_err(|error| error.in_field("replacements"))?;
+            add("ReplacementTransformer", Transformer::Replacements(replacements));
+        }
+        Ok(())
+    }
+
+    /// Validators are transformers that may add the label `validated-by` and change nothing else.
+    fn run_validators(&self, into: &mut Accumulated, build: &mut Build) -> Result<()> {
+        for configured in self.plugins(&self.kustomization.validators, build)? {
+            let made = plugin::transformers(&self.loader, &configured)
+                .map_err(|error| error.in_field("validators"))?;
+            let before: Vec<_> = into.resources.list().iter().map(|resource| resource.value.clone()).collect();
+            for transformer in made {
+                transformer.apply(&mut into.resources, &build.schema)?;
+            }
+            let unchanged = into
+                .resources
+                .list()
+                .iter()
+                .map(|resource| &resource.value)
+                .eq(before.iter());
+            if !unchanged {
+                return Err(Error::new("a validator must not change objects").in_field("validators"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where an entry of `labels` goes: its own fields, and the default ones that it asks for.
+fn label_specs(label: &Label, config: &Config) -> Result<Vec<FieldSpec>> {
+    let mut specs = label.fields.clone();
+    merge_all(&mut specs, &config.labels)?;
+    if label.include_selectors {
+        merge_all(&mut specs, &config.common_labels)?;
+        return Ok(specs);
+    }
+    if label.include_templates {
+        merge_all(&mut specs, &config.template_labels)?;
+    }
+    if label.include_volume_claim_templates {
+        merge_all(&mut specs, &config.volume_claim_template_labels)?;
+    }
+    let own = FieldSpec::new(Gvk::default(), "metadata/labels", true);
+    merge_all(&mut specs, &[own])?;
+    Ok(specs)
+}
+
+/// Whether an object is configuration for tools and not for the cluster.
+fn is_local(resource: &Resource) -> bool {
+    let annotation = fluvial_manifest::object::annotation(&resource.value, "config.kubernetes.io/local-config");
+    annotation.is_some_and(|value| value != "false")
+}

@@ -1,0 +1,117 @@
+//! The built-in transformers: each changes all objects of a build in one way.
+
+pub(crate) mod image;
+pub(crate) mod name;
+pub(crate) mod namespace;
+pub(crate) mod patch;
+pub(crate) mod value;
+
+use std::collections::BTreeMap;
+
+use fluvial_manifest::{Map, Number, Value};
+
+use crate::error::{Error, Result};
+use crate::fieldspec::{Create, FieldSpec};
+use crate::generate;
+use crate::kustomization::{Image, Replica};
+use crate::replacement::{self, Replacement};
+use crate::resources::Resources;
+use crate::schema::Schema;
+
+/// A transformer with its configuration.
+pub(crate) enum Transformer {
+    Patch(patch::PatchTransformer),
+    Namespace(namespace::NamespaceTransformer),
+    Prefix(String, Vec<FieldSpec>),
+    Suffix(String, Vec<FieldSpec>),
+    Labels(BTreeMap<String, String>, Vec<FieldSpec>),
+    Annotations(BTreeMap<String, String>, Vec<FieldSpec>),
+    Replicas(Replica, Vec<FieldSpec>),
+    Image(Image, Vec<FieldSpec>),
+    Replacements(Vec<Replacement>),
+    ValueAdd(value::ValueAdd),
+    Hash,
+}
+
+impl Transformer {
+    /// Changes the objects. Those that a patch deleted are gone afterwards.
+    pub(crate) fn apply(&self, resources: &mut Resources, schema: &Schema) -> Result<()> {
+        match self {
+            Self::Patch(patch) => patch.apply(resources, schema),
+            Self::Namespace(namespace) => namespace.apply(resources),
+            Self::Prefix(prefix, specs) => name::apply(resources, specs, &name::Affix::Prefix(prefix)),
+            Self::Suffix(suffix, specs) => name::apply(resources, specs, &name::Affix::Suffix(suffix)),
+            Self::Labels(texts, specs) | Self::Annotations(texts, specs) => set_texts(resources, texts, specs),
+            Self::Replicas(replica, specs) => set_replicas(resources, replica, specs),
+            Self::Image(image, specs) => image::apply(resources, image, specs),
+            Self::Replacements(replacements) => replacement::apply(resources, replacements),
+            Self::ValueAdd(value) => value.apply(resources),
+            Self::Hash => {
+                let hashed = resources.list_mut().iter_mut();
+                hashed
+                    .filter(|resource| resource.needs_hash)
+                    .for_each(generate::add_hash);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Labels and annotations: adds every pair wherever a field spec leads.
+fn set_texts(resources: &mut Resources, texts: &BTreeMap<String, String>, specs: &[FieldSpec]) -> Result<()> {
+    if texts.is_empty() {
+        return Ok(());
+    }
+    for resource in resources.list_mut() {
+        for spec in specs {
+            spec.apply(&mut resource.value, Create::Map, &mut |value| {
+                let Some(map) = map_of(value) else {
+                    return Err(Error::new("a map is needed here, to add labels or annotations to"));
+                };
+                for (key, text) in texts {
+                    map.insert(key.clone(), Value::String(text.clone()));
+                }
+                Ok(())
+            })?;
+        }
+    }
+    Ok(())
+}
+
+fn map_of(value: &mut Value) -> Option<&mut Map<String, Value>> {
+    if value.is_null() {
+        *value = Value::Object(Map::new());
+    }
+    value.as_object_mut()
+}
+
+fn set_replicas(resources: &mut Resources, replica: &Replica, specs: &[FieldSpec]) -> Result<()> {
+    let mut found = false;
+    for spec in specs {
+        let positions = resources.by_any_id(|id| id.name == replica.name && id.gvk.is_selected(&spec.gvk));
+        for position in positions {
+            found = true;
+            let value = &mut resources.list_mut()[position].value;
+            spec.apply(value, Create::Scalar, &mut |value| {
+                set_scalar(value, Value::Number(Number::from(replica.count)))
+            })?;
+        }
+    }
+    if !found {
+        return Err(Error::new(format!(
+            "no Deployment, ReplicaSet, ReplicationController or StatefulSet is named {:?}; correct the name",
+            replica.name
+        ))
+        .in_field("replicas"));
+    }
+    Ok(())
+}
+
+/// Writes a scalar over a scalar.
+pub(crate) fn set_scalar(value: &mut Value, scalar: Value) -> Result<()> {
+    if value.is_array() || value.is_object() {
+        return Err(Error::new("a scalar is needed here, not a map or a list"));
+    }
+    *value = scalar;
+    Ok(())
+}

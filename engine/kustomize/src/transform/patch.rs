@@ -1,0 +1,245 @@
+//! patches, patchesStrategicMerge and patchesJson6902.
+
+use fluvial_manifest::{Value, object, yaml};
+use json_patch::PatchOperation;
+
+use crate::error::{Error, Result};
+use crate::kustomization::Patch;
+use crate::loader::Loader;
+use crate::parse;
+use crate::resource::{Id, Resource};
+use crate::resources::Resources;
+use crate::schema::Schema;
+use crate::selector::{Matcher, Selector};
+use crate::strategic;
+
+/// A patch that was read and is ready to be applied.
+pub(crate) struct PatchTransformer {
+    /// For messages: the file it came from.
+    file: String,
+    content: Content,
+    target: Option<Selector>,
+    allow_name_change: bool,
+    allow_kind_change: bool,
+    /// Whether objects remember their name before a JSON patch, so that references follow it.
+    remember: bool,
+}
+
+enum Content {
+    Strategic(Vec<Resource>),
+    Json(json_patch::Patch),
+    Nothing,
+}
+
+impl PatchTransformer {
+    /// An entry of `patches`.
+    pub(crate) fn new(loader: &Loader<'_>, patch: &Patch) -> Result<Self> {
+        let inline = patch.patch.trim();
+        let (file, text) = match (inline.is_empty(), patch.path.is_empty()) {
+            (false, true) => (String::new(), inline),
+            (true, false) => (loader.path(&patch.path), loader.text(&patch.path)?),
+            (true, true) => return Err(Error::new("a patch needs `patch` or `path`")),
+            (false, false) => return Err(Error::new("a patch has `patch` or `path`, not both")),
+        };
+        Ok(Self {
+            content: content(&file, text)?,
+            file,
+            target: patch.target.clone(),
+            allow_name_change: patch.allow_name_change,
+            allow_kind_change: patch.allow_kind_change,
+            remember: true,
+        })
+    }
+
+    /// Entries of `patchesStrategicMerge`: each is a file, or the patch itself.
+    pub(crate) fn strategic(loader: &Loader<'_>, entries: &[String]) -> Result<Self> {
+        let mut patches = Vec::new();
+        for entry in entries {
+            patches.extend(Self::strategic_entry(loader, entry)?);
+        }
+        Self::strategic_of(patches)
+    }
+
+    /// One entry: the patch itself if it can be read as one, else a file.
+    pub(crate) fn strategic_entry(loader: &Loader<'_>, entry: &str) -> Result<Vec<Resource>> {
+        match parse::resources("", entry) {
+            Ok(inline) => Ok(inline),
+            Err(_) => parse::resources(&loader.path(entry), loader.text(entry)?),
+        }
+    }
+
+    /// The text of strategic merge patches.
+    pub(crate) fn strategic_text(text: &str) -> Result<Vec<Resource>> {
+        parse::resources("", text)
+    }
+
+    /// Strategic merge patches that were read already.
+    pub(crate) fn strategic_of(patches: Vec<Resource>) -> Result<Self> {
+        if patches.is_empty() {
+            return Err(Error::new("the patch is empty").in_field("patchesStrategicMerge"));
+        }
+        Ok(Self {
+            file: String::new(),
+            content: Content::Strategic(patches),
+            target: None,
+            allow_name_change: false,
+            allow_kind_change: false,
+            remember: true,
+        })
+    }
+
+    /// An entry of `patchesJson6902`.
+    pub(crate) fn json(loader: &Loader<'_>, patch: &Patch) -> Result<Self> {
+        let about = |error: Error| error.in_field("patchesJson6902");
+        let target = patch
+            .target
+            .clone()
+            .filter(|target| !target.id.name.is_empty())
+            .ok_or_else(|| about(Error::new("a JSON patch needs a target with a name")))?;
+        let mut made = Self::new(loader, patch).map_err(about)?;
+        match &made.content {
+            Content::Json(patch) if !patch.0.is_empty() => {}
+            Content::Json(_) | Content::Nothing => return Err(about(Error::new("the patch is empty"))),
+            Content::Strategic(_) => return Err(about(Error::new("it must be a list of JSON patch operations"))),
+        }
+        made.target = Some(target);
+        made.remember = false;
+        Ok(made)
+    }
+
+    pub(crate) fn apply(&self, resources: &mut Resources, schema: &Schema) -> Result<()> {
+        let applied = match (&self.content, &self.target) {
+            (Content::Nothing, _) => Ok(()),
+            (Content::Strategic(patches), None) => self.apply_to_named(resources, patches, schema),
+            (Content::Strategic(patches), Some(target)) => {
+                self.apply_to_selected(resources, patches, target, schema)
+            }
+            (Content::Json(patch), Some(target)) => self.apply_json(resources, patch, target),
+            (Content::Json(_), None) => Err(Error::new("a JSON patch needs a target")),
+        };
+        applied.map_err(|error| if self.file.is_empty() { error } else { error.in_file(&self.file) })
+    }
+
+    /// Patches that say themselves what they are for.
+    fn apply_to_named(&self, resources: &mut Resources, patches: &[Resource], schema: &Schema) -> Result<()> {
+        for patch in patches {
+            let position = resources.one_by_id(&patch.id())?;
+            let list = resources.list_mut();
+            if !self.merge(&mut list[position], patch.value.clone(), schema)? {
+                list.remove(position);
+            }
+        }
+        Ok(())
+    }
+
+    /// One patch for everything that a target selects.
+    fn apply_to_selected(
+        &self,
+        resources: &mut Resources,
+        patches: &[Resource],
+        target: &Selector,
+        schema: &Schema,
+    ) -> Result<()> {
+        let patch = match patches {
+            [] => return Ok(()),
+            [patch] => patch,
+            _ => {
+                return Err(Error::new(
+                    "an entry with a target holds one patch; give each its own entry, or leave out the target",
+                ));
+            }
+        };
+        let matcher = Matcher::new(target)?;
+        let selected: Vec<Id> = resources
+            .list()
+            .iter()
+            .filter(|resource| matcher.selects(resource))
+            .map(Resource::id)
+            .collect();
+        if selected.is_empty() {
+            return Ok(());
+        }
+        let mut kept = Vec::with_capacity(resources.list().len());
+        for mut resource in std::mem::take(resources.list_mut()) {
+            let mut keep = true;
+            if matcher.selects(&resource) {
+                let value = for_target(patch, &resource);
+                keep = self.merge(&mut resource, value, schema)?;
+            }
+            if keep {
+                kept.push(resource);
+            }
+        }
+        *resources.list_mut() = kept;
+        resources.check_ids()
+    }
+
+    /// Merges a patch into an object; false when the patch deletes it.
+    fn merge(&self, resource: &mut Resource, patch: Value, schema: &Schema) -> Result<bool> {
+        let id = resource.id();
+        if self.allow_name_change || self.allow_kind_change {
+            resource.remember();
+        }
+        let shape = schema.of(object::api_version(&resource.value), &id.gvk.kind);
+        let value = std::mem::take(&mut resource.value);
+        let merged = strategic::merge(value, patch, schema, shape.as_ref())
+            .map_err(|error| Error::new(format!("cannot patch {id}: {error}")))?;
+        let Some(merged) = merged else {
+            return Ok(false);
+        };
+        resource.value = merged;
+        if !self.allow_kind_change
+            && let Some(map) = resource.value.as_object_mut()
+        {
+            map.insert("kind".to_owned(), Value::String(id.gvk.kind));
+        }
+        if !self.allow_name_change {
+            resource.set_name(&id.name);
+        }
+        resource.set_namespace(&id.namespace);
+        Ok(true)
+    }
+
+    fn apply_json(&self, resources: &mut Resources, patch: &json_patch::Patch, target: &Selector) -> Result<()> {
+        let matcher = Matcher::new(target)?;
+        for resource in resources.list_mut() {
+            if !matcher.selects(resource) {
+                continue;
+            }
+            let id = resource.id();
+            if self.remember {
+                resource.remember();
+            }
+            json_patch::patch_unsafe(&mut resource.value, patch)
+                .map_err(|error| Error::new(format!("cannot patch {id}: {error}")))?;
+        }
+        Ok(())
+    }
+}
+
+/// A patch is applied to what its target selects whatever version it names itself.
+fn for_target(patch: &Resource, target: &Resource) -> Value {
+    let mut value = patch.value.clone();
+    if let Some(map) = value.as_object_mut() {
+        let api_version = object::api_version(&target.value).to_owned();
+        map.insert("apiVersion".to_owned(), Value::String(api_version));
+    }
+    value
+}
+
+/// A list of operations is a JSON patch, objects are strategic merge patches.
+fn content(file: &str, text: &str) -> Result<Content> {
+    let documents = yaml::documents(text).map_err(|error| Error::yaml(file, error))?;
+    match documents.first() {
+        None => Ok(Content::Nothing),
+        Some(Value::Array(operations)) => {
+            let operations = operations
+                .iter()
+                .map(|operation| serde_json::from_value::<PatchOperation>(operation.clone()))
+                .collect::<Result<Vec<_>, _>>()
+                .map_err(|error| Error::new(format!("it is no JSON patch: {error}")).in_file(file))?;
+            Ok(Content::Json(json_patch::Patch(operations)))
+        }
+        Some(_) => parse::resources(file, text).map(Content::Strategic),
+    }
+}
