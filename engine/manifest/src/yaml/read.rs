@@ -42,7 +42,16 @@ pub fn documents(text: &str) -> Result<Vec<Value>, Error> {
 
 /// As [`documents`], with limits of the caller's own.
 pub fn documents_within(text: &str, limits: &Limits) -> Result<Vec<Value>, Error> {
-    compose(text, limits, Numbers::Canonical, &[])
+    compose(text, limits, Reading::default())
+}
+
+/// As [`documents`], but of a key that is there twice the last one counts, as in a kustomization file.
+pub fn documents_last_wins(text: &str) -> Result<Vec<Value>, Error> {
+    let reading = Reading {
+        last_wins: true,
+        ..Reading::default()
+    };
+    compose(text, &Limits::default(), reading)
 }
 
 /// As [`documents`], for a reader that prints what it was given.
@@ -51,7 +60,12 @@ pub fn documents_within(text: &str, limits: &Limits) -> Result<Vec<Value>, Error
 /// the root of a document, are strings of their text, unless they are null: kustomize reads
 /// `metadata.annotations` so. [`canonical`] turns such a value into what [`documents`] would give.
 pub fn documents_verbatim(text: &str, text_at: &[&str]) -> Result<Vec<Value>, Error> {
-    compose(text, &Limits::default(), Numbers::Verbatim, text_at)
+    let reading = Reading {
+        verbatim: true,
+        text_at,
+        ..Reading::default()
+    };
+    compose(text, &Limits::default(), reading)
 }
 
 /// Rewrites the numbers that [`documents_verbatim`] left as they were written.
@@ -78,8 +92,7 @@ fn compose(
     let mut composer = Composer {
         parser: Parser::new_from_str(text),
         limits,
-        numbers,
-        text_at,
+        reading,
         anchors: BTreeMap::new(),
         alias: Size::default(),
     };
@@ -216,10 +229,15 @@ impl Size {
     }
 }
 
-#[derive(Clone, Copy)]
-enum Numbers {
-    Canonical,
-    Verbatim,
+/// In what the readers differ.
+#[derive(Clone, Copy, Default)]
+struct Reading<'o> {
+    /// Whether decimal numbers keep their text.
+    verbatim: bool,
+    /// Whether a repeated key replaces the first one instead of being refused.
+    last_wins: bool,
+    /// The path below which scalars are text.
+    text_at: &'o [&'o str],
 }
 
 /// Where in a document a value is: how deep, and how far along the path whose scalars are text.
@@ -264,8 +282,7 @@ struct Node {
 struct Composer<'a, 'o> {
     parser: Parser<'a, StrInput<'a>>,
     limits: &'o Limits,
-    numbers: Numbers,
-    text_at: &'o [&'o str],
+    reading: Reading<'o>,
     /// Values that were finished under an anchor; one that is still open is absent.
     anchors: BTreeMap<usize, Node>,
     alias: Size,
@@ -361,12 +378,13 @@ impl<'a> Composer<'a, '_> {
             None if style != ScalarStyle::Plain => return Ok(Value::String(text.into_owned())),
             None => {}
         }
-        if place.matched == Some(self.text_at.len() + 1) {
+        if place.matched == Some(self.reading.text_at.len() + 1) {
             return Ok(scalar::text_or_null(&text));
         }
-        match self.numbers {
-            Numbers::Canonical => scalar::plain(&text),
-            Numbers::Verbatim => scalar::verbatim(&text),
+        if self.reading.verbatim {
+            scalar::verbatim(&text)
+        } else {
+            scalar::plain(&text)
         }
     }
 
@@ -399,7 +417,7 @@ impl<'a> Composer<'a, '_> {
             let (event, value_span) = self.next()?;
             let below = key
                 .as_ref()
-                .map_or(place.inside(), |key| place.below(key, self.text_at));
+                .map_or(place.inside(), |key| place.below(key, self.reading.text_at));
             let mut node = self.node(event, value_span, below)?;
             size.add(node.size);
             let Some(key) = key else {
@@ -415,7 +433,7 @@ impl<'a> Composer<'a, '_> {
             if set && node.value.is_null() {
                 node.value = Value::String(String::new());
             }
-            if map.contains_key(&key) {
+            if !self.reading.last_wins && map.contains_key(&key) {
                 let message =
                     format!("the key {key:?} is there twice in one map; remove one of them");
                 return Err(at(span.start, message));
@@ -569,6 +587,11 @@ mod tests {
         assert!(accepted("[[a]]") && !accepted("[[[a]]]"));
         assert!(accepted("--- a\n--- b\n") && !accepted("--- a\n--- b\n--- c\n"));
         assert!(accepted("[&a b, *a]") && !accepted("[&a b, *a, *a]"));
+    }
+
+    #[test]
+    fn the_last_of_two_keys_wins_where_that_is_asked_for() {
+        assert_eq!(documents_last_wins("a: 1\na: 2\n"), Ok(vec![json!({"a": 2})]));
     }
 
     #[test]
