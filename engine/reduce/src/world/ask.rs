@@ -6,6 +6,7 @@ use fluvial_api::KustomizationSpec;
 use fluvial_event::{Artifact, Id, ObjectRef, Timestamp};
 
 use super::World;
+use crate::bystander::Bystander;
 use crate::declared::{Declared, Outstanding};
 use crate::git_repository::Source;
 use crate::index::Watched;
@@ -170,7 +171,7 @@ impl World {
 
     /// What began the command that `object` waits for, if its id is `cause`.
     pub fn correlation_of(&self, object: &ObjectRef, cause: Id) -> Option<Id> {
-        let (_, declared) = self.one(&object.identity())?;
+        let declared = self.one(&object.identity())?;
         let outstanding = declared
             .outstanding
             .as_ref()
@@ -179,14 +180,14 @@ impl World {
     }
 
     /// One declared object, by identity.
-    pub fn one(&self, object: &ObjectRef) -> Option<(&'static str, &Declared)> {
+    pub fn one(&self, object: &ObjectRef) -> Option<&Declared> {
         if let Some(source) = self.sources.get(object) {
-            return Some(("GitRepository", &source.declared));
+            return Some(&source.declared);
         }
         if let Some(kustomization) = self.kustomizations.get(object) {
-            return Some(("Kustomization", &kustomization.core.declared));
+            return Some(&kustomization.core.declared);
         }
-        self.bystanders.get(object).map(|it| ("", it.declared()))
+        self.bystanders.get(object).map(Bystander::declared)
     }
 
     /// Who watches an object, by identity.

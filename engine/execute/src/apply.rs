@@ -1,0 +1,166 @@
+//! `ApplyObjects`: server-side apply of one stage, or of what drifted.
+//!
+//! Objects are applied in order, several at a time. What fails stands beside what succeeds; a server
+//! that cannot be reached is trouble of the engine's, and the whole command is carried out again.
+
+use std::time::Duration;
+
+use fluvial_apply::drift;
+use fluvial_cluster::{Apply, Cluster, Delete, Propagation, Retry, Takeover};
+use fluvial_event::{
+    Action, AppliedObject, ApplyObjects, Digest, Event, ObjectFailure, ObjectsApplied, Rendered,
+};
+use fluvial_log::Key;
+use fluvial_manifest::digest::canonical;
+use futures::{StreamExt, TryStreamExt, stream};
+use serde_json::Value;
+
+use crate::prune::reason;
+use crate::{Executor, FIELD_MANAGER, Trouble, named, reference};
+
+/// Objects of one command that are applied at a time.
+const AT_A_TIME: usize = 8;
+/// How long a deleted object has to go before it is created again.
+const RECREATE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What one object came to.
+enum Outcome {
+    Applied(AppliedObject),
+    Failed(ObjectFailure),
+}
+
+impl Executor {
+    pub(crate) async fn apply(self, command: ApplyObjects) -> Result<Event, Trouble> {
+        let object = named(command.object)?;
+        let cluster = self.acting_as(&object, &command.service_account)?;
+        let force = command.force;
+        let (executor, cluster) = (&self, &cluster);
+        let results: Vec<_> = stream::iter(command.objects)
+            .map(|rendered| async move { executor.apply_one(cluster, rendered, force).await })
+            .buffered(AT_A_TIME)
+            .try_collect()
+            .await?;
+        let mut outcome = ObjectsApplied { object: Some(object), ..ObjectsApplied::default() };
+        for result in results {
+            match result {
+                Outcome::Applied(applied) => outcome.applied.push(applied),
+                Outcome::Failed(failure) => outcome.failures.push(failure),
+            }
+        }
+        Ok(outcome.into())
+    }
+
+    async fn apply_one(
+        &self,
+        cluster: &Cluster,
+        rendered: Rendered,
+        force: bool,
+    ) -> Result<Outcome, Trouble> {
+        let target = named(rendered.object.clone())?;
+        let digest: Digest = rendered
+            .manifest
+            .parse()
+            .map_err(|error: fluvial_event::ParseDigestError| Trouble::Command(error.to_string()))?;
+        let manifest: Value = serde_json::from_slice(&self.blobs.get(&digest)?)
+            .map_err(|error| Trouble::Command(format!("blob {digest} is no manifest: {error}")))?;
+        let force = force || rendered.force;
+        let done = match self.skip(cluster, &rendered, &manifest).await {
+            Ok(Some(live)) => Ok((live, Action::Skipped)),
+            Ok(None) => apply_or_recreate(cluster, &manifest, force).await,
+            Err(error) => Err(error),
+        };
+        match done {
+            Ok((live, action)) => {
+                Ok(Outcome::Applied(applied(&self.key, rendered, &manifest, &live, action)))
+            }
+            Err(error) if error.retry() == Retry::Soon => Err(error.into()),
+            Err(error) => {
+                let hint = if error.immutable() && !force {
+                    "; to delete and create it again, set spec.force, or the annotation \
+                     kustomize.toolkit.fluxcd.io/force: enabled on it"
+                } else {
+                    ""
+                };
+                Ok(Outcome::Failed(ObjectFailure {
+                    object: Some(target),
+                    reason: reason(error.cause()).to_owned(),
+                    message: format!("{error}{hint}"),
+                }))
+            }
+        }
+    }
+
+    /// The live object, where its markers say to leave it as it is.
+    async fn skip(
+        &self,
+        cluster: &Cluster,
+        rendered: &Rendered,
+        manifest: &Value,
+    ) -> Result<Option<Value>, fluvial_cluster::Error> {
+        if rendered.policy != "IfNotPresent" {
+            return Ok(None);
+        }
+        cluster.get(&fluvial_cluster::Reference::of(manifest)?).await
+    }
+}
+
+async fn apply_or_recreate(
+    cluster: &Cluster,
+    manifest: &Value,
+    force: bool,
+) -> Result<(Value, Action), fluvial_cluster::Error> {
+    let how = Apply { field_manager: FIELD_MANAGER.into(), takeover: Takeover::Legacy { also: Vec::new() }, ..Apply::flux() };
+    match cluster.apply(manifest, &how).await {
+        Ok(applied) => Ok((applied.object, action(applied.action))),
+        Err(error) if force && error.immutable() => {
+            let target = fluvial_cluster::Reference::of(manifest)?;
+            remove(cluster, &target).await?;
+            let applied = cluster.apply(manifest, &how).await?;
+            Ok((applied.object, Action::Recreated))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Deletes an object and waits until it is gone.
+async fn remove(
+    cluster: &Cluster,
+    target: &fluvial_cluster::Reference,
+) -> Result<(), fluvial_cluster::Error> {
+    let Some(live) = cluster.get(target).await? else { return Ok(()) };
+    let uid = live.pointer("/metadata/uid").and_then(Value::as_str).map(str::to_owned);
+    let how = Delete { uid: uid.clone(), resource_version: None, propagation: Propagation::Background };
+    cluster.delete(target, &how).await?;
+    let gone = async {
+        let mut pause = Duration::from_millis(20);
+        while let Some(live) = cluster.get(target).await? {
+            if live.pointer("/metadata/uid").and_then(Value::as_str) != uid.as_deref() {
+                break;
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(1));
+        }
+        Ok(())
+    };
+    // What does not go in time makes the apply fail with the error it had before.
+    tokio::time::timeout(RECREATE_TIMEOUT, gone).await.unwrap_or(Ok(()))
+}
+
+fn action(action: fluvial_cluster::Action) -> Action {
+    match action {
+        fluvial_cluster::Action::Created => Action::Created,
+        fluvial_cluster::Action::Configured => Action::Configured,
+        fluvial_cluster::Action::Unchanged => Action::Unchanged,
+    }
+}
+
+fn applied(key: &Key, rendered: Rendered, manifest: &Value, live: &Value, action: Action) -> AppliedObject {
+    let text = |pointer| live.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+    AppliedObject {
+        uid: text("/metadata/uid"),
+        resource_version: text("/metadata/resourceVersion"),
+        live: key.mac(&canonical(&drift::projection(manifest, live))).to_string(),
+        action: action.into(),
+        rendered: Some(rendered),
+    }
+}

@@ -1,0 +1,285 @@
+//! `BuildKustomization`: from an artifact and a spec to manifests, each stored under its digest.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Mutex, PoisonError};
+
+use fluvial_api::KustomizationSpec;
+use fluvial_api::kustomization::{SubstituteKind, SubstituteStrategy};
+use fluvial_apply::marker::Ssa;
+use fluvial_apply::{Markers, Object, Owner, Scope, normalize, order};
+use fluvial_event::{
+    BuildFailed, BuildKustomization, Digest, Event, ManifestsBuilt, ObjectRef, Rendered,
+};
+use fluvial_kustomize::{overlay, substitute};
+use fluvial_manifest::digest::canonical;
+use fluvial_manifest::{ObjectId, Tree, Value};
+use fluvial_source::{Limits, archive};
+
+use crate::{Executor, Trouble, data, named};
+
+/// Trees that were unpacked lately: many Kustomizations share one source.
+#[derive(Debug, Default)]
+pub(crate) struct Trees(Mutex<VecDeque<(String, Tree)>>);
+
+impl Trees {
+    /// Trees that are kept. A tree is as large as its repository.
+    const KEPT: usize = 4;
+
+    /// Keeps `tree` under the name of its blob.
+    pub(crate) fn keep(&self, blob: &str, tree: Tree) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.retain(|(name, _)| name != blob);
+        kept.push_front((blob.to_owned(), tree));
+        kept.truncate(Self::KEPT);
+    }
+
+    fn get(&self, blob: &str) -> Option<Tree> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = kept.iter().position(|(name, _)| name == blob)?;
+        let found = kept.remove(at)?;
+        let tree = found.1.clone();
+        kept.push_front(found);
+        Some(tree)
+    }
+}
+
+/// Why there are no manifests: what goes on the object's condition.
+struct Refusal {
+    reason: &'static str,
+    message: String,
+}
+
+impl Refusal {
+    fn build(error: impl std::fmt::Display) -> Self {
+        Self { reason: "BuildFailed", message: error.to_string() }
+    }
+}
+
+impl Executor {
+    pub(crate) async fn build(self, command: BuildKustomization) -> Result<Event, Trouble> {
+        let object = named(command.object)?;
+        let artifact = command.artifact.unwrap_or_default();
+        let spec: KustomizationSpec = serde_json::from_slice(&command.spec)
+            .map_err(|error| Trouble::Command(error.to_string()))?;
+        let (generation, revision) = (command.generation, artifact.revision);
+        let built = match self.manifests(&object, spec, artifact.blob).await? {
+            Ok(manifests) => self.normalized(&object, manifests).await?,
+            Err(refusal) => Err(refusal),
+        };
+        match built {
+            Ok(objects) => {
+                let objects = self.store(objects).await?;
+                let digest = digest(&objects);
+                let object = Some(object);
+                Ok(ManifestsBuilt { object, generation, revision, objects, digest }.into())
+            }
+            Err(Refusal { reason, message }) => {
+                let reason = reason.to_owned();
+                // A new artifact or a new spec makes a new attempt; the same gives the same.
+                let terminal = false;
+                let object = Some(object);
+                Ok(BuildFailed { object, generation, revision, reason, message, terminal }.into())
+            }
+        }
+    }
+
+    /// What the artifact renders to.
+    async fn manifests(
+        &self,
+        object: &ObjectRef,
+        spec: KustomizationSpec,
+        blob: String,
+    ) -> Result<Result<Vec<Value>, Refusal>, Trouble> {
+        if let Some(field) = unsupported(&spec) {
+            return Ok(Err(Refusal::build(format!(
+                "cannot build {object}: spec.{field} is not supported by this version of Fluvial; remove it"
+            ))));
+        }
+        let variables = match self.variables(object, &spec).await? {
+            Ok(variables) => variables,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let (trees, blobs) = (self.trees.clone(), self.blobs.clone());
+        let rendered = tokio::task::spawn_blocking(move || {
+            let tree = match trees.get(&blob) {
+                Some(tree) => tree,
+                None => {
+                    let digest: Digest = blob.parse().map_err(
+                        |error: fluvial_event::ParseDigestError| Trouble::Command(error.to_string()),
+                    )?;
+                    let tree = archive::unpack(&blobs.get(&digest)?, &Limits::default())
+                        .map_err(|error| Trouble::Command(error.to_string()))?;
+                    trees.keep(&blob, tree.clone());
+                    tree
+                }
+            };
+            Ok::<_, Trouble>(render(&tree, &spec, variables.as_ref()))
+        })
+        .await;
+        match rendered {
+            Ok(rendered) => rendered,
+            // A renderer that panics refuses its input; everything else goes on.
+            Err(panic) if panic.is_panic() => Ok(Err(Refusal::build(format!(
+                "cannot build {object}: the renderer failed on this input; please report it"
+            )))),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The variables to substitute; `None` where nothing is to be substituted.
+    async fn variables(
+        &self,
+        object: &ObjectRef,
+        spec: &KustomizationSpec,
+    ) -> Result<Result<Option<BTreeMap<String, String>>, Refusal>, Trouble> {
+        let Some(post_build) = &spec.post_build else { return Ok(Ok(None)) };
+        let mut variables = BTreeMap::new();
+        for from in &post_build.substitute_from {
+            let kind = match from.kind {
+                SubstituteKind::Secret => "Secret",
+                SubstituteKind::ConfigMap => "ConfigMap",
+            };
+            match data::read(&self.cluster, kind, &object.namespace, &from.name).await? {
+                Some(data) => variables.extend(data.into_iter().map(|(name, value)| {
+                    (name, String::from_utf8_lossy(&value).replace('\n', ""))
+                })),
+                None if from.optional => {}
+                None => {
+                    return Ok(Err(Refusal::build(format!(
+                        "cannot substitute variables: {kind}/{}/{} is not there; create it or set optional: true",
+                        object.namespace, from.name
+                    ))));
+                }
+            }
+        }
+        variables.extend(
+            post_build.substitute.iter().map(|(name, value)| (name.clone(), value.replace('\n', ""))),
+        );
+        let is_due = match post_build.substitute_strategy {
+            SubstituteStrategy::WithVariables => !variables.is_empty(),
+            SubstituteStrategy::Always => true,
+        };
+        Ok(Ok(is_due.then_some(variables)))
+    }
+
+    /// The manifests as objects of their owner, in the order in which they are applied.
+    async fn normalized(
+        &self,
+        object: &ObjectRef,
+        manifests: Vec<Value>,
+    ) -> Result<Result<Vec<Object>, Refusal>, Trouble> {
+        use fluvial_manifest::object as read;
+        let kinds: BTreeSet<_> = manifests
+            .iter()
+            .map(|manifest| {
+                let (group, version) = read::group_version(read::api_version(manifest));
+                (group.to_owned(), version.to_owned(), read::kind(manifest).to_owned())
+            })
+            .collect();
+        let mut scopes = BTreeMap::new();
+        for (group, version, kind) in kinds {
+            match self.cluster.resource(&group, &version, &kind).await {
+                Ok(resource) => {
+                    let scope = if resource.namespaced { Scope::Namespaced } else { Scope::Cluster };
+                    scopes.insert((group, kind), scope);
+                }
+                Err(error) if error.retry() == fluvial_cluster::Retry::Soon => return Err(error.into()),
+                // Its definition may come with the same manifests; else the apply says what is missing.
+                Err(_) => {}
+            }
+        }
+        let owner = Owner { name: object.name.clone(), namespace: object.namespace.clone() };
+        let scope = |id: &ObjectId| scopes.get(&(id.group.clone(), id.kind.clone())).copied();
+        Ok(normalize::objects(manifests, &owner, &scope).map_err(Refusal::build))
+    }
+
+    /// Stores each manifest, before any record names it.
+    async fn store(&self, objects: Vec<Object>) -> Result<Vec<Rendered>, Trouble> {
+        let blobs = self.blobs.clone();
+        tokio::task::spawn_blocking(move || {
+            let mut rendered = Vec::with_capacity(objects.len());
+            for (stage, number) in order::stages(objects, &BTreeSet::new()).into_iter().zip(1..) {
+                for object in stage.objects {
+                    let manifest = blobs.put(&canonical(&object.value))?.to_string();
+                    rendered.push(describe(&object, manifest, number));
+                }
+            }
+            Ok(rendered)
+        })
+        .await?
+    }
+}
+
+fn render(
+    tree: &Tree,
+    spec: &KustomizationSpec,
+    variables: Option<&BTreeMap<String, String>>,
+) -> Result<Vec<Value>, Refusal> {
+    /// flux: the gate StrictPostBuildSubstitutions is on.
+    const STRICT: bool = true;
+    let path = spec.path.as_deref().unwrap_or("");
+    let path = path.trim_start_matches("./").trim_matches('/');
+    let path = if path.is_empty() { "." } else { path };
+    if !tree.is_dir(path) {
+        return Err(Refusal {
+            reason: "ArtifactFailed",
+            message: format!(
+                "kustomization path not found: {path} is no directory of the source; correct spec.path"
+            ),
+        });
+    }
+    let objects = overlay::build(tree, path, &overlay_of(spec)).map_err(Refusal::build)?;
+    match variables {
+        Some(variables) => substitute::substitute(objects, variables, STRICT).map_err(Refusal::build),
+        None => Ok(objects),
+    }
+}
+
+/// A field that would change what is applied, and that this version does not know how to honour.
+fn unsupported(spec: &KustomizationSpec) -> Option<&'static str> {
+    if spec.decryption.is_some() {
+        Some("decryption")
+    } else if spec.kube_config.is_some() {
+        Some("kubeConfig")
+    } else if !spec.ignore.is_empty() {
+        Some("ignore")
+    } else if !spec.health_check_exprs.is_empty() {
+        Some("healthCheckExprs")
+    } else if spec.depends_on.iter().any(|dependency| dependency.ready_expr.is_some()) {
+        Some("dependsOn[].readyExpr")
+    } else {
+        None
+    }
+}
+
+fn describe(object: &Object, manifest: String, stage: u32) -> Rendered {
+    let markers = Markers::of(&object.value);
+    let policy = match markers.ssa {
+        _ if markers.is_unmanaged => "Ignore",
+        Ssa::Override => "",
+        Ssa::Merge => "Merge",
+        Ssa::IfNotPresent => "IfNotPresent",
+        Ssa::Ignore => "Ignore",
+    };
+    let ObjectId { group, kind, namespace, name } = object.id.clone();
+    Rendered {
+        object: Some(ObjectRef { group, version: object.version.clone(), kind, namespace, name }),
+        manifest,
+        stage,
+        keep: markers.is_kept,
+        force: markers.is_forced,
+        policy: policy.to_owned(),
+    }
+}
+
+/// The digest of a set: names and manifests, in order.
+fn digest(objects: &[Rendered]) -> String {
+    let lines: Vec<_> = objects
+        .iter()
+        .map(|rendered| {
+            let object = rendered.object.as_ref().map(ToString::to_string).unwrap_or_default();
+            format!("{object} {}\n", rendered.manifest)
+        })
+        .collect();
+    Digest::of(lines.concat().as_bytes()).to_string()
+}

@@ -1,0 +1,124 @@
+//! `PruneObjects`: delete what an owner no longer wants, last applied first.
+//!
+//! Nothing is deleted on the command's word alone: the object must still be the one that was known, by
+//! its uid, and still carry its owner's labels.
+
+use std::collections::BTreeMap;
+
+use fluvial_apply::{Markers, Owner, order};
+use fluvial_cluster::{Cause, Cluster, Delete, Propagation, Reference, Retry};
+use fluvial_event::{Event, ObjectFailure, ObjectRef, ObjectsPruned, PruneObjects};
+use fluvial_manifest::ObjectId;
+use serde_json::Value;
+
+use crate::{Executor, Trouble, named, reference};
+
+/// What became of one object.
+enum Fate {
+    Gone,
+    Left,
+}
+
+impl Executor {
+    pub(crate) async fn prune(self, command: PruneObjects) -> Result<Event, Trouble> {
+        let object = named(command.object)?;
+        let owner = Owner { name: object.name.clone(), namespace: object.namespace.clone() };
+        let cluster = self.acting_as(&object, &command.service_account)?;
+        let mut outcome = ObjectsPruned { object: Some(object.clone()), ..ObjectsPruned::default() };
+        for (doomed, uid) in in_order(command.objects) {
+            match delete(&cluster, &owner, &doomed, &uid).await {
+                Ok(Fate::Gone) => outcome.pruned.push(doomed),
+                Ok(Fate::Left) => outcome.left.push(doomed),
+                Err(error) if error.retry() == Retry::Soon => return Err(error.into()),
+                Err(error) if self.has_lost_its_account(&object, &command.service_account, &error).await => {
+                    outcome.left.push(doomed);
+                }
+                Err(error) => outcome.failures.push(ObjectFailure {
+                    reason: reason(error.cause()).to_owned(),
+                    message: error.to_string(),
+                    object: Some(doomed),
+                }),
+            }
+        }
+        Ok(outcome.into())
+    }
+
+    /// A tenant whose account is gone can no longer delete: its objects stay, as with Flux, rather than
+    /// hold its namespace's deletion up for ever.
+    async fn has_lost_its_account(
+        &self,
+        object: &ObjectRef,
+        account: &str,
+        error: &fluvial_cluster::Error,
+    ) -> bool {
+        if account.is_empty() || !matches!(error.cause(), Cause::Forbidden { .. }) {
+            return false;
+        }
+        let account = Reference::new("v1", "ServiceAccount", &object.namespace, account);
+        matches!(self.cluster.get(&account).await, Ok(None))
+    }
+}
+
+fn in_order(doomed: Vec<fluvial_event::Doomed>) -> Vec<(ObjectRef, String)> {
+    let mut by_id: BTreeMap<ObjectId, (ObjectRef, String)> = doomed
+        .into_iter()
+        .filter_map(|doomed| doomed.object.map(|object| (object, doomed.uid)))
+        .map(|(object, uid)| (id(&object), (object, uid)))
+        .collect();
+    let mut ids: Vec<_> = by_id.keys().cloned().collect();
+    order::sort_for_prune(&mut ids);
+    ids.iter().filter_map(|id| by_id.remove(id)).collect()
+}
+
+fn id(object: &ObjectRef) -> ObjectId {
+    ObjectId {
+        group: object.group.clone(),
+        kind: object.kind.clone(),
+        namespace: object.namespace.clone(),
+        name: object.name.clone(),
+    }
+}
+
+async fn delete(
+    cluster: &Cluster,
+    owner: &Owner,
+    doomed: &ObjectRef,
+    uid: &str,
+) -> Result<Fate, fluvial_cluster::Error> {
+    let target = reference(doomed);
+    let Some(live) = cluster.get(&target).await? else { return Ok(Fate::Gone) };
+    let live_uid = live.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default();
+    let is_ours = Owner::of(&live).as_ref() == Some(owner) && (uid.is_empty() || uid == live_uid);
+    if !is_ours || !Markers::of(&live).may_be_pruned() {
+        return Ok(Fate::Left);
+    }
+    let how = Delete {
+        uid: Some(live_uid.to_owned()),
+        resource_version: None,
+        propagation: Propagation::Background,
+    };
+    match cluster.delete(&target, &how).await {
+        Ok(_) => Ok(Fate::Gone),
+        // Another object took its place between the look and the deletion.
+        Err(error) if matches!(error.cause(), Cause::Conflict { .. }) => Ok(Fate::Left),
+        Err(error) => Err(error),
+    }
+}
+
+/// Kubernetes' word for why a request failed.
+pub(crate) fn reason(cause: &Cause) -> &'static str {
+    match cause {
+        Cause::Unauthorized { .. } => "Unauthorized",
+        Cause::Forbidden { .. } => "Forbidden",
+        Cause::NotFound { .. } | Cause::NotServed { .. } => "NotFound",
+        Cause::AlreadyExists { .. } => "AlreadyExists",
+        Cause::Conflict { .. } => "Conflict",
+        Cause::Invalid { .. } => "Invalid",
+        Cause::Gone { .. } => "Expired",
+        Cause::Throttled { .. } => "TooManyRequests",
+        Cause::Timeout { .. } => "Timeout",
+        Cause::Unreachable { .. } => "ServiceUnavailable",
+        Cause::UnknownKind { .. } => "NoMatch",
+        Cause::Configuration { .. } | Cause::Other { .. } => "Unknown",
+    }
+}

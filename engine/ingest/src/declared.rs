@@ -1,0 +1,217 @@
+//! The Flux kinds: what people declare, when its declared part changed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fluvial_api::kinds::{self, Kind};
+use fluvial_api::{GitRepository, Kustomization, metadata};
+use fluvial_apply::drift;
+use fluvial_cluster::{Selector, Watched};
+use fluvial_event::{Draft, InventoryEntry, ObjectRef, ResourceDeleted, ResourceObserved};
+use fluvial_manifest::digest::canonical;
+use futures::StreamExt;
+use serde_json::Value;
+
+use crate::Ingest;
+use crate::follow::{self, Watcher, identity, named, text};
+
+/// The kinds that are watched: what is reconciled, and what has a status on which to say that it is not.
+pub(crate) fn watched() -> impl Iterator<Item = &'static Kind> {
+    kinds::ALL
+        .iter()
+        .copied()
+        .filter(|kind| kind.is_reconciled || has_status(kind))
+}
+
+/// flux: Provider and Alert are static since v1beta3.
+fn has_status(kind: &Kind) -> bool {
+    !matches!(kind.kind, "Alert" | "Provider" | "ExternalArtifact")
+}
+
+/// Follows the definitions of kinds: a new one may be what a watch waits for.
+pub(crate) async fn definitions(ingest: Ingest) {
+    let kind = "CustomResourceDefinition";
+    let resource = follow::resource(&ingest, "apiextensions.k8s.io", "v1", kind).await;
+    let mut watch = ingest.cluster.watch(&resource, &Selector::default());
+    while let Some(watched) = watch.next().await {
+        if matches!(
+            watched,
+            Watched::Listed(_) | Watched::Applied(_) | Watched::Deleted(_)
+        ) {
+            ingest.cluster.doubt_kinds();
+            ingest.kinds.notify_waiters();
+        }
+    }
+}
+
+/// Follows one Flux kind until the log stops.
+pub(crate) async fn follow(ingest: Ingest, kind: &'static Kind) {
+    let resource = follow::resource(&ingest, kind.group, "", kind.kind).await;
+    let mut watcher = Declarations {
+        ingest: ingest.clone(),
+        kind,
+        said: BTreeMap::new(),
+    };
+    if follow::follow(&ingest, &resource, &Selector::default(), &mut watcher)
+        .await
+        .is_err()
+    {
+        tracing::debug!(kind = kind.kind, "The log has stopped.");
+    }
+}
+
+/// What of a declaration decides whether it is news.
+#[derive(Clone, PartialEq)]
+struct Face {
+    uid: String,
+    generation: i64,
+    deleting: bool,
+    finalizer: bool,
+    requested_at: String,
+}
+
+struct Declarations {
+    ingest: Ingest,
+    kind: &'static Kind,
+    /// What was said in this batch, and the world does not know yet.
+    said: BTreeMap<ObjectRef, Option<Face>>,
+}
+
+impl Declarations {
+    fn known(&self, object: &ObjectRef) -> Option<Face> {
+        if let Some(said) = self.said.get(object) {
+            return said.clone();
+        }
+        let world = self.ingest.world();
+        let declared = world.one(object)?;
+        Some(Face {
+            uid: declared.uid.clone(),
+            generation: declared.generation,
+            deleting: declared.deleting,
+            finalizer: declared.finalizer,
+            requested_at: declared.requested_at.clone(),
+        })
+    }
+
+    fn say_gone(&mut self, object: &ObjectRef, drafts: &mut Vec<Draft>) {
+        let Some(known) = self.known(object) else {
+            return;
+        };
+        let event = ResourceDeleted {
+            object: Some(object.clone()),
+            uid: known.uid,
+        };
+        drafts.push(Draft::news(event.into()));
+        self.said.insert(object.clone(), None);
+    }
+}
+
+impl Watcher for Declarations {
+    fn present(&mut self, object: &Value, drafts: &mut Vec<Draft>) {
+        let observed = read(self.kind, object);
+        let face = Face {
+            uid: observed.uid.clone(),
+            generation: observed.generation,
+            deleting: observed.deleting,
+            finalizer: observed.finalizer,
+            requested_at: observed.requested_at.clone(),
+        };
+        let key = identity(object);
+        if self.known(&key).as_ref() == Some(&face) {
+            self.ingest.drop_one();
+            return;
+        }
+        self.said.insert(key, Some(face));
+        let manager = drift::last_manager(object, &[self.kind.controller]);
+        let actor = manager
+            .map(|manager| format!("manager:{}", manager.name))
+            .unwrap_or_default();
+        drafts.push(Draft::news(observed.into()).by(actor));
+    }
+
+    fn deleted(&mut self, object: &Value, drafts: &mut Vec<Draft>) {
+        self.say_gone(&identity(object), drafts);
+    }
+
+    fn listed(
+        &mut self,
+        listed: &BTreeSet<ObjectRef>,
+        _resource_version: &str,
+        drafts: &mut Vec<Draft>,
+    ) {
+        let gone: Vec<_> = {
+            let world = self.ingest.world();
+            let ours = world
+                .declared()
+                .map(|(object, _)| object)
+                .filter(|object| object.group == self.kind.group && object.kind == self.kind.kind);
+            ours.filter(|object| !listed.contains(*object))
+                .cloned()
+                .collect()
+        };
+        for object in gone {
+            self.say_gone(&object, drafts);
+        }
+    }
+
+    fn settled(&mut self) {
+        self.said.clear();
+    }
+}
+
+/// The declared part of an object. What cannot be read is said with the object, and decides nothing.
+fn read(kind: &Kind, object: &Value) -> ResourceObserved {
+    let spec = match kind.kind {
+        "GitRepository" => GitRepository::read(object)
+            .map_err(|error| error.to_string())
+            .and_then(|it| serde_json::to_vec(&it.spec).map_err(|error| error.to_string())),
+        "Kustomization" => Kustomization::read(object)
+            .map_err(|error| error.to_string())
+            .and_then(|it| serde_json::to_vec(&it.spec).map_err(|error| error.to_string())),
+        _ => Ok(b"{}".to_vec()),
+    };
+    let (spec, invalid) = match spec {
+        Ok(spec) => (spec, String::new()),
+        Err(error) => (canonical(object.get("spec").unwrap_or(&Value::Null)), error),
+    };
+    let finalizers = object
+        .pointer("/metadata/finalizers")
+        .and_then(Value::as_array);
+    let has_finalizer = finalizers.is_some_and(|all| {
+        all.iter()
+            .any(|each| each.as_str() == Some(metadata::FINALIZER))
+    });
+    let annotation = object
+        .pointer("/metadata/annotations")
+        .and_then(|all| all.get(metadata::annotation::REQUESTED_AT))
+        .and_then(Value::as_str);
+    ResourceObserved {
+        object: Some(named(object)),
+        uid: text(object, "/metadata/uid").to_owned(),
+        generation: object
+            .pointer("/metadata/generation")
+            .and_then(Value::as_i64)
+            .unwrap_or_default(),
+        resource_version: text(object, "/metadata/resourceVersion").to_owned(),
+        spec,
+        invalid,
+        deleting: object.pointer("/metadata/deletionTimestamp").is_some(),
+        finalizer: has_finalizer,
+        requested_at: annotation.unwrap_or_default().to_owned(),
+        inventory: inventory(object),
+        handled_at: text(object, "/status/lastHandledReconcileAt").to_owned(),
+    }
+}
+
+fn inventory(object: &Value) -> Vec<InventoryEntry> {
+    let entries = object
+        .pointer("/status/inventory/entries")
+        .and_then(Value::as_array);
+    entries
+        .into_iter()
+        .flatten()
+        .map(|entry| InventoryEntry {
+            id: text(entry, "/id").to_owned(),
+            version: text(entry, "/v").to_owned(),
+        })
+        .collect()
+}

@@ -1,0 +1,227 @@
+//! The engine: the log, the loop, and everything that feeds it and follows it, joined together.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use fluvial_cluster::{Cluster, Leadership, Lease};
+use fluvial_event::{Head, Offset};
+use fluvial_execute::Executor;
+use fluvial_ingest::Ingest;
+use fluvial_log::EventLog;
+use fluvial_log_rocksdb::{Data, Found, Mode, RocksLog, RocksState};
+use fluvial_reduce::World;
+use fluvial_runtime::{Lanes, Runtime, dispatch};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// How the engine is run.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    /// The data directory.
+    pub(crate) data: PathBuf,
+    /// Whether to wait for the Lease, so that one engine acts at a time.
+    pub(crate) leader_election: bool,
+    /// The namespace of the Lease.
+    pub(crate) namespace: String,
+}
+
+/// The annotation of the Lease that pins the head of the log outside its volume.
+const PIN: &str = "fluvial.dev/log-head";
+/// How long a silent leader keeps the lead.
+const LEASE: Duration = Duration::from_secs(15);
+/// A snapshot of the state is taken after so many records.
+const SNAPSHOT_RECORDS: u64 = 100_000;
+
+/// Runs until it is told to stop, loses the lead, or the log takes no more.
+pub(crate) async fn run(cluster: Cluster, options: Options) -> Result<()> {
+    let identity = identity();
+    let data = Data::new(&options.data);
+    tracing::info!(directory = %options.data.display(), identity, "Starting.");
+    let mut leadership = match options.leader_election {
+        true => Some(lead(&cluster, &options.namespace, &identity).await?),
+        false => None,
+    };
+    let (log, state) = open(data.clone()).await?;
+    if let Some(leadership) = &leadership {
+        check_pin(&*log, leadership)?;
+    }
+    let started = {
+        let (log, state, identity) = (Arc::clone(&log), Arc::clone(&state), identity.clone());
+        tokio::task::spawn_blocking(move || Runtime::start(log, state, &identity)).await??
+    };
+    let (runtime, orders) = started;
+
+    let mut tasks = JoinSet::new();
+    let executor =
+        Executor::new(cluster.clone(), log.clone(), log.key().clone(), options.data.join("cache"));
+    tasks.spawn(dispatch(orders, runtime.producer(), Lanes::default(), move |order| {
+        executor.clone().execute(order.command)
+    }));
+    let ingest = Ingest::new(
+        cluster.clone(),
+        log.clone(),
+        log.key().clone(),
+        runtime.shared_world(),
+        runtime.producer(),
+    );
+    tasks.spawn(ingest.run(runtime.head()));
+    tasks.spawn(runtime.timers());
+    tasks.spawn(snapshots(data, state, runtime.head()));
+    let writeback = fluvial_writeback::run(
+        cluster,
+        log.clone(),
+        runtime.head(),
+        fluvial_writeback::Options::default(),
+    );
+    tasks.spawn(async move {
+        if let Err(error) = writeback.await {
+            tracing::error!(%error, "Statuses are not written any more.");
+        }
+    });
+
+    let ended = until_the_end(&runtime, leadership.as_mut(), &*log).await;
+    tasks.shutdown().await;
+    let stopped = tokio::task::spawn_blocking(move || runtime.stop()).await?;
+    if let (Ok(()), Some(leadership)) = (&ended, leadership) {
+        leadership.pin(PIN, &pin(&*log)?);
+        if let Err(error) = leadership.release().await {
+            tracing::warn!(%error, "The Lease was not released; the next leader waits for it to run out.");
+        }
+    }
+    ended?;
+    stopped.context("cannot commit what was waiting")
+}
+
+/// Waits for a signal (all is well), for the lead to be lost or for the log to stop.
+async fn until_the_end(
+    runtime: &Runtime,
+    leadership: Option<&mut Leadership>,
+    log: &RocksLog,
+) -> Result<()> {
+    let (mut stopped, mut head) = (runtime.stopped(), runtime.head());
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    let Some(leadership) = leadership else {
+        return tokio::select! {
+            _ = tokio::signal::ctrl_c() => Ok(()),
+            _ = terminate.recv() => Ok(()),
+            why = stopped.wait_for(Option::is_some) => Err(log_stopped(why.ok().and_then(|why| why.clone()))),
+        };
+    };
+    loop {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => return Ok(()),
+            _ = terminate.recv() => return Ok(()),
+            lost = leadership.lost() => {
+                bail!("the Lease was lost ({lost:?}): another engine may act now; restart this one to wait for its turn")
+            }
+            why = stopped.wait_for(Option::is_some) => {
+                return Err(log_stopped(why.ok().and_then(|why| why.clone())));
+            }
+            changed = head.changed() => {
+                if changed.is_err() {
+                    return Err(log_stopped(None));
+                }
+                // Kept in memory until the next renewal writes it.
+                leadership.pin(PIN, &pin(log)?);
+            }
+        }
+    }
+}
+
+fn log_stopped(why: Option<String>) -> anyhow::Error {
+    let why = why.unwrap_or_else(|| "its thread ended".into());
+    anyhow::anyhow!("the log takes no more, so nothing more is done: {why}")
+}
+
+async fn open(data: Data) -> Result<(Arc<RocksLog>, Arc<RocksState>)> {
+    tokio::task::spawn_blocking(move || {
+        let log = data.open_log(Mode::Write).with_context(|| {
+            format!("cannot open the log in {}", data.root().display())
+        })?;
+        let (state, found) = data.open_state(&log, World::FORMAT)?;
+        match found {
+            Found::Kept => {}
+            Found::Restored(offset, why) => {
+                tracing::warn!(offset = offset.0, why, "The state was restored from a snapshot.");
+            }
+            Found::Nothing(why) => tracing::info!(why, "The state is made from the log."),
+        }
+        Ok((Arc::new(log), Arc::new(state)))
+    })
+    .await?
+}
+
+async fn lead(cluster: &Cluster, namespace: &str, identity: &str) -> Result<Leadership> {
+    tracing::info!(namespace, "Waiting for the lead.");
+    let lease = Lease {
+        namespace: namespace.to_owned(),
+        name: "fluvial".to_owned(),
+        identity: identity.to_owned(),
+        duration: LEASE,
+    };
+    cluster.lead(&lease).await.context(
+        "cannot take the lead; `fluvial install` makes the namespace and the rights, --leader-election=false does without",
+    )
+}
+
+/// `<log>/<offset>/<hash>`: which log, how far, and with what history.
+fn pin(log: &dyn EventLog) -> Result<String> {
+    let Head { offset, hash, .. } = log.head();
+    Ok(format!("{}/{offset}/{hash}", log_id(log)?))
+}
+
+/// The name of a log is the hash of its first record; none while it is empty.
+fn log_id(log: &dyn EventLog) -> Result<String> {
+    Ok(match log.read(Offset::FIRST).next() {
+        Some(first) => first?.hash.to_string(),
+        None => "none".to_owned(),
+    })
+}
+
+/// A log that is behind what its last leader pinned, or has another history, lost its end.
+fn check_pin(log: &dyn EventLog, leadership: &Leadership) -> Result<()> {
+    let Some(pinned) = leadership.found().get(PIN) else { return Ok(()) };
+    let mut parts = pinned.split('/');
+    let (Some(id), Some(offset), Some(hash)) = (parts.next(), parts.next(), parts.next()) else {
+        bail!("the Lease's annotation {PIN} reads {pinned:?}: want <log>/<offset>/<hash>; remove it if nobody knows better");
+    };
+    if log_id(log)? != id {
+        tracing::warn!(pinned, "This cluster was run from another log before; its history is there.");
+        return Ok(());
+    }
+    let offset = Offset(offset.parse().with_context(|| format!("cannot read the pinned head {pinned:?}"))?);
+    match log.read(offset).next() {
+        Some(record) if record.as_ref().is_ok_and(|record| record.hash.to_string() == hash) => Ok(()),
+        _ => bail!(
+            "the log ends at {}, but the Lease says that it went on to {offset}: its end is missing or was replaced; restore it from a backup",
+            log.head().offset
+        ),
+    }
+}
+
+async fn snapshots(data: Data, state: Arc<RocksState>, mut head: watch::Receiver<Offset>) {
+    let mut last = head.borrow().0;
+    while head.changed().await.is_ok() {
+        let now = head.borrow_and_update().0;
+        if now < last + SNAPSHOT_RECORDS {
+            continue;
+        }
+        last = now;
+        let (data, state) = (data.clone(), Arc::clone(&state));
+        let taken = tokio::task::spawn_blocking(move || data.snapshot(&state, World::FORMAT)).await;
+        match taken {
+            Ok(Ok(applied)) => tracing::info!(offset = applied.offset.0, "Took a snapshot."),
+            Ok(Err(error)) => tracing::error!(%error, "A snapshot was not taken."),
+            Err(error) => tracing::error!(%error, "A snapshot was not taken."),
+        }
+    }
+}
+
+/// Who this process is among those that wait for the lead.
+fn identity() -> String {
+    let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
+    let host = std::env::var("HOSTNAME").unwrap_or_else(|_| host.trim().to_owned());
+    format!("{host}_{}_{}", std::process::id(), fluvial_runtime::now().0)
+}
