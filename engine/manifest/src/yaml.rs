@@ -8,7 +8,10 @@ mod read;
 mod scalar;
 mod write;
 
-pub use read::{Limits, canonical, documents, documents_last_wins, documents_verbatim, documents_within, line_of};
+pub use read::{
+    Limits, canonical, documents, documents_last_wins, documents_verbatim, documents_within,
+    line_of,
+};
 pub use write::{to_multi, to_string};
 
 /// What a plain scalar of this text means; text that has no meaning of its own is a string.

@@ -82,12 +82,7 @@ pub fn canonical(value: &mut Value) {
     }
 }
 
-fn compose(
-    text: &str,
-    limits: &Limits,
-    numbers: Numbers,
-    text_at: &[&str],
-) -> Result<Vec<Value>, Error> {
+fn compose(text: &str, limits: &Limits, reading: Reading<'_>) -> Result<Vec<Value>, Error> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut composer = Composer {
         parser: Parser::new_from_str(text),
@@ -591,7 +586,10 @@ mod tests {
 
     #[test]
     fn the_last_of_two_keys_wins_where_that_is_asked_for() {
-        assert_eq!(documents_last_wins("a: 1\na: 2\n"), Ok(vec![json!({"a": 2})]));
+        assert_eq!(
+            documents_last_wins("a: 1\na: 2\n"),
+            Ok(vec![json!({"a": 2})])
+        );
     }
 
     #[test]
