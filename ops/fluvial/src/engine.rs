@@ -9,7 +9,7 @@ use fluvial_cluster::{Cluster, Leadership, Lease};
 use fluvial_event::{Head, Offset};
 use fluvial_execute::Executor;
 use fluvial_ingest::Ingest;
-use fluvial_log::EventLog;
+use fluvial_log::{EventLog, Key};
 use fluvial_log_rocksdb::{Data, Found, Mode, RocksLog, RocksState};
 use fluvial_reduce::World;
 use fluvial_runtime::{Lanes, Runtime, dispatch};
@@ -54,15 +54,16 @@ pub(crate) async fn run(cluster: Cluster, options: Options) -> Result<()> {
     let (runtime, orders) = started;
 
     let mut tasks = JoinSet::new();
+    let key = Key::open_file(&data.key_file())?;
     let executor =
-        Executor::new(cluster.clone(), log.clone(), log.key().clone(), options.data.join("cache"));
+        Executor::new(cluster.clone(), log.clone(), key.clone(), options.data.join("cache"));
     tasks.spawn(dispatch(orders, runtime.producer(), Lanes::default(), move |order| {
         executor.clone().execute(order.command)
     }));
     let ingest = Ingest::new(
         cluster.clone(),
         log.clone(),
-        log.key().clone(),
+        key,
         runtime.shared_world(),
         runtime.producer(),
     );
