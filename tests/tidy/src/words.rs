@@ -7,6 +7,7 @@ const FORBIDDEN: &[(&str, &str)] = &[
     (concat!("TO", "DO"), "finish it, or file an issue"),
     (concat!("FIX", "ME"), "fix it, or file an issue"),
     (concat!("XX", "X"), "say what is wrong, or mend it"),
+    (concat!("#[ig", "nore"), "a test runs, or goes"),
     (concat!("/ro", "ot/"), "no home of anyone's"),
     (concat!("/wo", "rk/"), "no folder outside the checkout"),
     (concat!("/ho", "me/"), "no home of anyone's"),
@@ -44,7 +45,9 @@ fn says(line: &str, word: &str) -> bool {
     line.match_indices(word).any(|(start, _)| {
         let apart = |next: Option<char>| next.is_none_or(|next| !next.is_alphanumeric());
         let before = apart(line[..start].chars().next_back());
-        before && (word.ends_with('/') || apart(line[start + word.len()..].chars().next()))
+        before
+            && (!word.ends_with(char::is_alphanumeric)
+                || apart(line[start + word.len()..].chars().next()))
     })
 }
 
