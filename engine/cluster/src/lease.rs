@@ -190,6 +190,9 @@ impl Drop for Leadership {
     }
 }
 
+/// The Lease changes hands; the manager of its fields does not.
+const FIELD_MANAGER: &str = "fluvial";
+
 struct Holder {
     cluster: Cluster,
     lease: Lease,
@@ -257,7 +260,7 @@ impl Holder {
             "renewTime": now,
             "leaseTransitions": transitions + u64::from(changes_hands),
         });
-        match self.cluster.replace(&object, &self.lease.identity).await {
+        match self.cluster.replace(&object, FIELD_MANAGER).await {
             Ok(object) => Ok(Some(Acquired { object, found })),
             // Somebody was faster.
             Err(Cause::Conflict { .. } | Cause::NotFound { .. }) => Ok(None),
@@ -281,7 +284,7 @@ impl Holder {
         });
         match self
             .cluster
-            .create_at(&self.reference, &object, &self.lease.identity)
+            .create_at(&self.reference, &object, FIELD_MANAGER)
             .await
         {
             Ok(object) => Ok(Some(Acquired {
@@ -375,12 +378,7 @@ impl Renewal {
         loop {
             self.write_pins(&mut object);
             object["spec"]["renewTime"] = now().into();
-            match self
-                .holder
-                .cluster
-                .replace(&object, &self.holder.lease.identity)
-                .await
-            {
+            match self.holder.cluster.replace(&object, FIELD_MANAGER).await {
                 Ok(renewed) => {
                     self.object = renewed;
                     return Ok(());
@@ -415,12 +413,7 @@ impl Renewal {
             // client-go's way, for holders that look at the duration first.
             object["spec"]["leaseDurationSeconds"] = 1.into();
             object["spec"]["renewTime"] = now().into();
-            let cause = match self
-                .holder
-                .cluster
-                .replace(&object, &self.holder.lease.identity)
-                .await
-            {
+            let cause = match self.holder.cluster.replace(&object, FIELD_MANAGER).await {
                 Ok(_) | Err(Cause::NotFound { .. }) => return Ok(()),
                 Err(Cause::Conflict { .. }) => match self.read_if_ours().await {
                     Ok(read) => {

@@ -95,6 +95,7 @@ impl Cluster {
             selector: selector.clone(),
             listener: sender,
             failures: 0,
+            connected: false,
         };
         Watch {
             news,
@@ -130,8 +131,10 @@ struct Follower {
     resource: Resource,
     selector: Selector,
     listener: mpsc::Sender<Watched>,
-    /// In a row, since anything was last heard.
+    /// In a row, since a watch last brought anything.
     failures: u32,
+    /// Since the last listing or news, and until an interruption has been told of.
+    connected: bool,
 }
 
 /// Nobody listens any more.
@@ -161,7 +164,7 @@ impl Follower {
         loop {
             match self.list_once().await? {
                 Ok(position) => {
-                    self.failures = 0;
+                    self.connected = true;
                     return Ok(position);
                 }
                 Err(cause) => {
@@ -204,13 +207,9 @@ impl Follower {
 
     /// Watches from `position` until the server cannot continue from where we are.
     async fn watch(&mut self, mut position: String) -> Result<(), Stopped> {
-        let mut connected = true;
         loop {
             let began = Instant::now();
-            let (before, end) = (position.clone(), self.watch_once(&mut position).await?);
-            if position != before {
-                connected = true;
-            }
+            let end = self.watch_once(&mut position).await?;
             let trouble = match end {
                 End::Closed if began.elapsed() >= WATCH_TIME_MIN => continue,
                 End::Closed => "the server closed the watch at once".to_owned(),
@@ -222,27 +221,28 @@ impl Follower {
                         },
                     })
                     .await?;
+                    // The first time there is no reason to wait, the second time it may not help at once.
                     if self.failures > 0 {
                         self.pause(None).await;
                     }
-                    self.failures += 1;
+                    self.failures = self.failures.max(1);
                     return Ok(());
                 }
                 End::Refused(cause) => {
-                    self.disconnected(&mut connected, cause.to_string()).await?;
+                    self.disconnected(cause.to_string()).await?;
                     let action = format!("watch {}", self.resource.plural);
                     self.fail(action, cause).await?;
                     continue;
                 }
             };
-            self.disconnected(&mut connected, trouble).await?;
+            self.disconnected(trouble).await?;
             self.pause(None).await;
         }
     }
 
     /// Says so once per interruption.
-    async fn disconnected(&mut self, connected: &mut bool, message: String) -> Result<(), Stopped> {
-        if std::mem::take(connected) {
+    async fn disconnected(&mut self, message: String) -> Result<(), Stopped> {
+        if std::mem::take(&mut self.connected) {
             self.say(Watched::Gap {
                 reason: Gap::Disconnected { message },
             })
@@ -324,6 +324,7 @@ impl Follower {
             other => return Ok(Some(End::Broken(format!("unknown event type {other:?}")))),
         };
         self.failures = 0;
+        self.connected = true;
         *position = version;
         self.say(news).await?;
         Ok(None)

@@ -251,6 +251,17 @@ async fn kinds_come_and_go(cluster: &Cluster) {
         (Retry::Later, None)
     );
 
+    let before = cluster.requests().discover;
+    let unknown = |index: usize| async move {
+        cluster
+            .resource("example.com", "v1", &format!("Unknown{index}"))
+            .await
+            .unwrap_err()
+    };
+    futures::future::join_all((0..50).map(unknown)).await;
+    let asked = cluster.requests().discover - before;
+    assert!(asked <= 4, "whoever waits shares the answer: {asked}");
+
     let schema = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
     let definition = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
         "metadata": {"name": "widgets.example.com"},
