@@ -353,6 +353,47 @@ mod tests {
     use crate::wait;
 
     #[test]
+    fn pods_play_the_part_that_their_label_says() {
+        let plane = ControlPlane::start().unwrap();
+        for (name, part) in [("runs", "any"), ("waits", "pending"), ("fails", "failing")] {
+            let label = format!("--labels=fluvial.dev/pod={part}");
+            plane
+                .kubectl(&["run", name, "--image=web:1", &label])
+                .unwrap();
+        }
+        plane
+            .kubectl(&["create", "job", "ends", "--image=job:1"])
+            .unwrap();
+        plane
+            .kubectl(&[
+                "wait",
+                "--for=condition=Complete",
+                "job/ends",
+                "--timeout=60s",
+            ])
+            .unwrap();
+        plane
+            .kubectl(&["wait", "--for=condition=Ready", "pod/runs", "--timeout=60s"])
+            .unwrap();
+        let seen = wait("the failing pod", Duration::from_secs(30), || {
+            let pods = plane
+                .kubectl(&["get", "pods"])
+                .map_err(|error| error.to_string())?;
+            if pods.contains("CrashLoopBackOff") {
+                Ok(pods)
+            } else {
+                Err(pods)
+            }
+        });
+        let waiting = seen.lines().find(|line| line.starts_with("waits")).unwrap();
+        assert!(waiting.contains("Pending"), "{seen}");
+        // Gone at once, and not after the grace period that no kubelet would end.
+        plane
+            .kubectl(&["delete", "pod", "runs", "waits", "fails", "--timeout=20s"])
+            .unwrap();
+    }
+
+    #[test]
     fn deployments_become_ready_users_are_told_apart_and_restarts_keep_the_data() {
         let plane = ControlPlane::start().unwrap();
         plane
