@@ -6,10 +6,13 @@
 )]
 
 mod connect;
+mod guards;
 mod lease;
 mod objects;
 mod script;
 mod watch;
+
+use std::time::Duration;
 
 use fluvial_cluster::{Apply, Cluster, Options, Reference};
 use fluvial_support::ControlPlane;
@@ -57,4 +60,19 @@ fn version(object: &Value) -> String {
         .as_str()
         .unwrap()
         .to_owned()
+}
+
+/// What `attempt` comes to, at the server's own pace: some of its parts learn from others by watching.
+async fn eventually<T>(attempt: impl AsyncFn() -> Option<T>) -> T {
+    let attempts = async {
+        loop {
+            if let Some(result) = attempt().await {
+                return result;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), attempts)
+        .await
+        .expect("it takes too long")
 }

@@ -7,12 +7,12 @@ use std::{
 
 use fluvial_cluster::{
     Action, Apply, Cause, Cluster, Conflicts, Delete, Deletion, Event, Mode, Reference, Retry,
-    Selector, ServiceAccount, Severity,
+    Selector, Severity,
 };
 use fluvial_support::ControlPlane;
 use serde_json::{Value, json};
 
-use crate::{config_map, make_namespace, on_a_control_plane, read, version};
+use crate::{config_map, eventually, guards, make_namespace, on_a_control_plane, read, version};
 
 /// One control plane for all: starting one costs more than all of these.
 #[test]
@@ -20,16 +20,16 @@ fn objects_are_what_was_asked_for() {
     on_a_control_plane(async |plane, cluster| {
         says_what_it_did(&cluster).await;
         dry_run_changes_nothing(&cluster).await;
-        acts_with_the_accounts_rights_only(&cluster).await;
+        guards::acts_with_the_accounts_rights_only(&cluster).await;
         takes_fields_only_by_force(&cluster).await;
         deletes_only_what_was_meant(&cluster).await;
         finalizers_hold_until_removed(&cluster).await;
         kinds_come_and_go(&cluster).await;
-        secrets_stay_secret(&cluster).await;
+        guards::secrets_stay_secret(&cluster).await;
         immutable_is_told_from_invalid(&cluster).await;
         takes_over_from_kubectl(plane, &cluster).await;
         an_event_sent_twice_is_there_once(&cluster).await;
-        names_stay_names(&cluster).await;
+        guards::names_stay_names(&cluster).await;
         lists_across_pages(&cluster).await;
     });
 }
@@ -92,54 +92,6 @@ async fn dry_run_changes_nothing(cluster: &Cluster) {
         Action::Created
     );
     assert_eq!(read(cluster, &object).await, None);
-}
-
-async fn acts_with_the_accounts_rights_only(cluster: &Cluster) {
-    make_namespace(cluster, "tenant").await;
-    make_namespace(cluster, "other").await;
-    // Bound to the account's group: the server must add it to the account's name.
-    let role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
-        "metadata": {"namespace": "tenant", "name": "edit"},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
-        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group",
-            "name": "system:serviceaccounts:tenant"}]});
-    cluster.apply(&role, &Apply::flux()).await.unwrap();
-    let tenant = cluster.impersonate(ServiceAccount::new("tenant", "flux").unwrap());
-    // The authorizer learns of the binding by a watch of its own.
-    let mine = config_map("tenant", "a", &json!({}));
-    eventually(async || tenant.apply(&mine, &Apply::flux()).await.ok()).await;
-
-    let foreign = config_map("other", "a", &json!({}));
-    let reference = Reference::of(&foreign).unwrap();
-    cluster.apply(&foreign, &Apply::flux()).await.unwrap();
-    let errors = [
-        tenant.apply(&foreign, &Apply::flux()).await.unwrap_err(),
-        tenant.get(&reference).await.unwrap_err(),
-        tenant
-            .delete(&reference, &Delete::default())
-            .await
-            .unwrap_err(),
-        tenant
-            .patch_status(&reference, &json!({}), "x")
-            .await
-            .unwrap_err(),
-    ];
-    for error in errors {
-        assert!(matches!(error.cause(), Cause::Forbidden { .. }), "{error}");
-        assert!(
-            error
-                .to_string()
-                .contains("system:serviceaccount:tenant:flux"),
-            "{error}"
-        );
-        assert_eq!(error.retry(), Retry::Later);
-    }
-    let config_maps = tenant.resource("", "v1", "ConfigMap").await.unwrap();
-    let error = tenant
-        .list_all(&config_maps, &Selector::default())
-        .await
-        .unwrap_err();
-    assert!(matches!(error.cause(), Cause::Forbidden { .. }), "{error}");
 }
 
 async fn takes_fields_only_by_force(cluster: &Cluster) {
@@ -251,16 +203,7 @@ async fn kinds_come_and_go(cluster: &Cluster) {
         (Retry::Later, None)
     );
 
-    let before = cluster.requests().discover;
-    let unknown = |index: usize| async move {
-        cluster
-            .resource("example.com", "v1", &format!("Unknown{index}"))
-            .await
-            .unwrap_err()
-    };
-    futures::future::join_all((0..50).map(unknown)).await;
-    let asked = cluster.requests().discover - before;
-    assert!(asked <= 4, "whoever waits shares the answer: {asked}");
+    who_waits_shares_the_answer(cluster).await;
 
     let schema = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
     let definition = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
@@ -319,57 +262,17 @@ async fn kinds_come_and_go(cluster: &Cluster) {
     assert_eq!(deletion, Deletion::AlreadyGone);
 }
 
-async fn secrets_stay_secret(cluster: &Cluster) {
-    make_namespace(cluster, "secret").await;
-    let secret = |fields: &Value| {
-        let mut secret = json!({"apiVersion": "v1", "kind": "Secret",
-            "metadata": {"namespace": "secret", "name": "a"}});
-        secret
-            .as_object_mut()
-            .unwrap()
-            .extend(fields.as_object().unwrap().clone());
-        secret
+async fn who_waits_shares_the_answer(cluster: &Cluster) {
+    let before = cluster.requests().discover;
+    let unknown = |index: usize| async move {
+        cluster
+            .resource("example.com", "v1", &format!("Unknown{index}"))
+            .await
+            .unwrap_err()
     };
-    for fields in [
-        json!({"data": {"password": "hunter2!"}}),
-        json!({"data": {"password": 2}}),
-        json!({"data": {"password": {"hunter2": "hunter2"}}}),
-        json!({"stringData": {"password": ["hunter2"]}}),
-        json!({"type": "kubernetes.io/dockerconfigjson", "stringData": {".dockerconfigjson": "hunter2"}}),
-        json!({"stringData": {"pass word": "hunter2"}}),
-    ] {
-        let object = secret(&fields);
-        for mode in [Mode::Commit, Mode::DryRun] {
-            let error = cluster
-                .apply(
-                    &object,
-                    &Apply {
-                        mode,
-                        ..Apply::flux()
-                    },
-                )
-                .await
-                .unwrap_err();
-            assert!(
-                !format!("{error} {error:?}").contains("hunter2"),
-                "{error:?}"
-            );
-            assert!(error.to_string().contains("Secret"), "{error}");
-            assert_eq!(error.retry(), Retry::Never, "{error}");
-        }
-    }
-    let fixed = secret(&json!({"immutable": true, "stringData": {"password": "hunter1"}}));
-    cluster.apply(&fixed, &Apply::flux()).await.unwrap();
-    let changed = secret(&json!({"immutable": true, "stringData": {"password": "hunter2"}}));
-    let error = cluster.apply(&changed, &Apply::flux()).await.unwrap_err();
-    assert!(
-        error.immutable() && !format!("{error} {error:?}").contains("hunter2"),
-        "{error:?}"
-    );
-    assert!(
-        error.to_string().contains("at data"),
-        "the field is named: {error}"
-    );
+    futures::future::join_all((0..50).map(unknown)).await;
+    let asked = cluster.requests().discover - before;
+    assert!(asked <= 4, "{asked} requests");
 }
 
 async fn immutable_is_told_from_invalid(cluster: &Cluster) {
@@ -499,30 +402,6 @@ async fn an_event_sent_twice_is_there_once(cluster: &Cluster) {
     assert_eq!(found["kind"], "Event", "listed objects say what they are");
 }
 
-async fn names_stay_names(cluster: &Cluster) {
-    make_namespace(cluster, "kept").await;
-    let victim = config_map("kept", "a", &json!({}));
-    cluster.apply(&victim, &Apply::flux()).await.unwrap();
-    for name in [
-        "../../kept/configmaps/a",
-        "..",
-        "a/../../../kept/configmaps/a",
-        "%2e%2e",
-    ] {
-        let reference = Reference::new("v1", "Secret", "kept", name);
-        let error = cluster
-            .delete(&reference, &Delete::default())
-            .await
-            .unwrap_err();
-        assert!(matches!(error.cause(), Cause::Address { .. }), "{error}");
-    }
-    assert!(read(cluster, &victim).await.is_some());
-    let role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
-        "metadata": {"name": "system:fluvial:a"}, "rules": []});
-    cluster.apply(&role, &Apply::flux()).await.unwrap();
-    assert!(read(cluster, &role).await.is_some());
-}
-
 async fn lists_across_pages(cluster: &Cluster) {
     const OBJECTS: usize = 501;
     make_namespace(cluster, "many").await;
@@ -548,19 +427,4 @@ async fn lists_across_pages(cluster: &Cluster) {
         .await
         .unwrap();
     assert_eq!(one.len(), 1);
-}
-
-/// What `attempt` comes to, at the server's own pace: some of its parts learn from others by watching.
-async fn eventually<T>(attempt: impl AsyncFn() -> Option<T>) -> T {
-    let attempts = async {
-        loop {
-            if let Some(result) = attempt().await {
-                return result;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(30), attempts)
-        .await
-        .expect("it takes too long")
 }
