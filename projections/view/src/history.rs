@@ -1,0 +1,236 @@
+//! `history`: the deployments of one Kustomization, newest last.
+//!
+//! A deployment is an attempt that began with a build and came to its end. It can be folded from the
+//! records of the object's own stream; those of its source's stream add what began it. It keeps as
+//! many as the caller asks for.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use fluvial_event::{
+    Action, Artifact, Concluded, Event, Id, ObjectRef, ObjectsApplied, ObjectsPruned, Offset,
+    Record, Timestamp, command,
+};
+use serde::Serialize;
+
+use crate::Projection;
+
+/// One deployment.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Deployment {
+    /// The record that concluded it: where to go back to.
+    pub offset: Offset,
+    /// The record that began it.
+    pub began: Offset,
+    /// When it ended.
+    pub time: Timestamp,
+    /// What was deployed, in the source's words.
+    pub revision: String,
+    /// The digest of the artifact.
+    pub artifact: String,
+    /// Who wrote the commit.
+    pub author: String,
+    /// The first line of the commit's message.
+    pub subject: String,
+    /// How many objects were created or changed.
+    pub changed: u32,
+    /// How many objects were deleted.
+    pub pruned: u32,
+    /// Each of those, and what was done.
+    pub objects: Vec<Change>,
+    /// How long it took, in milliseconds.
+    pub duration_ms: i64,
+    /// Whether it ended well.
+    pub ready: bool,
+    /// How it ended, in one word.
+    pub reason: String,
+    /// How it ended, in a sentence.
+    pub message: String,
+    /// What began it all, such as `TimerFired`; empty where that record was not read.
+    pub trigger: String,
+    /// Who began it all; empty for nobody in particular.
+    pub actor: String,
+}
+
+/// What was done to one object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Change {
+    /// The object, as `Deployment/apps/podinfo`.
+    pub object: String,
+    /// `created`, `configured`, `recreated` or `deleted`.
+    pub action: &'static str,
+}
+
+/// The newest deployments of one object.
+#[derive(Clone, Debug, PartialEq)]
+pub struct History {
+    object: ObjectRef,
+    limit: usize,
+    current: Option<Attempt>,
+    deployments: VecDeque<(Id, Deployment)>,
+    /// What may have begun one of them: the name and the actor of records that nobody ordered.
+    beginnings: BTreeMap<Offset, (Id, &'static str, String)>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Attempt {
+    correlation: Id,
+    deployment: Deployment,
+}
+
+impl History {
+    /// Keeps the newest `limit` deployments of `object`.
+    pub fn of(object: &ObjectRef, limit: usize) -> Self {
+        Self {
+            object: object.identity(),
+            limit,
+            current: None,
+            deployments: VecDeque::new(),
+            beginnings: BTreeMap::new(),
+        }
+    }
+
+    /// The deployments, newest first.
+    pub fn deployments(&self) -> impl Iterator<Item = Deployment> {
+        self.deployments.iter().rev().map(|(correlation, it)| {
+            let mut beginnings = self.beginnings.values();
+            let (trigger, actor) = beginnings
+                .find(|(id, ..)| id == correlation)
+                .map(|(_, name, actor)| ((*name).to_owned(), actor.clone()))
+                .unwrap_or_default();
+            Deployment {
+                trigger,
+                actor,
+                ..it.clone()
+            }
+        })
+    }
+
+    fn begin(&mut self, record: &Record, artifact: Artifact) {
+        let commit = artifact.commit.unwrap_or_default();
+        let author = match (
+            commit.author_name.is_empty(),
+            commit.author_email.is_empty(),
+        ) {
+            (false, false) => format!("{} <{}>", commit.author_name, commit.author_email),
+            (false, true) => commit.author_name,
+            (true, _) => commit.author_email,
+        };
+        self.current = Some(Attempt {
+            correlation: record.correlation,
+            deployment: Deployment {
+                began: record.offset,
+                revision: artifact.revision,
+                artifact: artifact.digest,
+                author,
+                subject: commit.subject,
+                ..Deployment::default()
+            },
+        });
+    }
+
+    fn conclude(&mut self, record: &Record, concluded: &Concluded) {
+        if concluded.repair {
+            return;
+        }
+        let Some(Attempt {
+            correlation,
+            deployment,
+        }) = self.current.take()
+        else {
+            return;
+        };
+        let deployment = Deployment {
+            offset: record.offset,
+            time: record.time,
+            changed: concluded.changed,
+            pruned: concluded.pruned,
+            duration_ms: concluded.duration_ms,
+            ready: concluded.ready,
+            reason: concluded.reason.clone(),
+            message: concluded.message.clone(),
+            ..deployment
+        };
+        self.deployments.push_back((correlation, deployment));
+        if self.deployments.len() > self.limit {
+            self.deployments.pop_front();
+        }
+        self.forget();
+    }
+
+    /// What began deployments that are kept no more is not needed.
+    fn forget(&mut self) {
+        let kept = |id: &Id| self.deployments.iter().any(|(each, _)| each == id);
+        let now = self.deployments.back().map(|(_, newest)| newest.began);
+        self.beginnings
+            .retain(|offset, (id, ..)| Some(*offset) > now || kept(id));
+    }
+}
+
+impl Projection for History {
+    fn apply(&mut self, record: &Record) {
+        if record.correlation == record.id {
+            let beginning = (record.id, record.event.name(), record.actor.clone());
+            self.beginnings.insert(record.offset, beginning);
+        }
+        if record.event.object().map(ObjectRef::identity).as_ref() != Some(&self.object) {
+            return;
+        }
+        match &record.event {
+            Event::CommandIssued(issued) => {
+                let kind = issued.command.as_ref().and_then(|it| it.kind.as_ref());
+                if let Some(command::Kind::BuildKustomization(build)) = kind {
+                    self.begin(record, build.artifact.clone().unwrap_or_default());
+                }
+            }
+            Event::ObjectsApplied(applied) => self.add(applied_changes(applied)),
+            Event::ObjectsPruned(pruned) => self.add(pruned_changes(pruned)),
+            Event::Concluded(concluded) => self.conclude(record, concluded),
+            Event::ResourceObserved(_)
+            | Event::ResourceDeleted(_)
+            | Event::ArtifactFetched(_)
+            | Event::SourceUnchanged(_)
+            | Event::FetchFailed(_)
+            | Event::ManifestsBuilt(_)
+            | Event::BuildFailed(_)
+            | Event::ObjectObserved(_)
+            | Event::ObjectGone(_)
+            | Event::TermStarted(_)
+            | Event::TimerFired(_)
+            | Event::WatchGap(_)
+            | Event::FinalizerSet(_)
+            | Event::CommandFailed(_)
+            | Event::Waited(_) => {}
+        }
+    }
+}
+
+impl History {
+    fn add(&mut self, changes: Vec<Change>) {
+        if let Some(attempt) = &mut self.current {
+            attempt.deployment.objects.extend(changes);
+        }
+    }
+}
+
+fn applied_changes(applied: &ObjectsApplied) -> Vec<Change> {
+    let change = |it: &fluvial_event::AppliedObject| {
+        let action = match it.action() {
+            Action::Created => "created",
+            Action::Configured => "configured",
+            Action::Recreated => "recreated",
+            Action::Unchanged | Action::Skipped | Action::Unspecified => return None,
+        };
+        let object = it.rendered.as_ref()?.object.as_ref()?.to_string();
+        Some(Change { object, action })
+    };
+    applied.applied.iter().filter_map(change).collect()
+}
+
+fn pruned_changes(pruned: &ObjectsPruned) -> Vec<Change> {
+    let change = |it: &ObjectRef| Change {
+        object: it.to_string(),
+        action: "deleted",
+    };
+    pruned.pruned.iter().map(change).collect()
+}

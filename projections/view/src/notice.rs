@@ -1,0 +1,264 @@
+//! `notice`: what is worth a Kubernetes Event, in the words of Flux's controllers.
+//!
+//! A record is worth one notice or none, and never that nothing happened. Sending them, once each, is
+//! a sink's business.
+
+use std::collections::BTreeMap;
+
+use fluvial_api::{GitRepositorySpec, KustomizationSpec, kinds};
+use fluvial_event::{
+    Action, Concluded, Event, ObjectRef, ObjectsApplied, ObjectsPruned, Record, ResourceObserved,
+    Waited,
+};
+
+use crate::{Projection, text};
+
+/// One Kubernetes Event to write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// The object that it is about, in the version in which it was last seen.
+    pub object: ObjectRef,
+    /// Its uid.
+    pub uid: String,
+    /// Its resource version when it was last declared.
+    pub resource_version: String,
+    /// Whether it is bad news: Warning, not Normal.
+    pub is_warning: bool,
+    /// One word.
+    pub reason: String,
+    /// A sentence, or a line for each object.
+    pub message: String,
+    /// The revision that it is about, where there is one.
+    pub revision: String,
+}
+
+/// What notices need to know of an object.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Known {
+    version: String,
+    uid: String,
+    resource_version: String,
+    /// How long until the next reconciliation, as Flux writes it.
+    interval: String,
+    revision: String,
+    /// How the last attempt ended; a repetition of a failure is no news.
+    failure: String,
+}
+
+/// What the last record was worth.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Notices {
+    objects: BTreeMap<ObjectRef, Known>,
+    latest: Option<Notice>,
+}
+
+/// Good or bad news, before it is known about whom.
+struct News {
+    is_warning: bool,
+    reason: String,
+    message: String,
+}
+
+impl News {
+    fn good(reason: &str, message: String) -> Self {
+        Self {
+            is_warning: false,
+            reason: reason.to_owned(),
+            message,
+        }
+    }
+
+    fn bad(reason: &str, message: String) -> Self {
+        Self {
+            is_warning: true,
+            reason: reason.to_owned(),
+            message,
+        }
+    }
+}
+
+impl Notices {
+    /// What the record that was applied last is worth.
+    pub fn latest(&self) -> Option<&Notice> {
+        self.latest.as_ref()
+    }
+}
+
+impl Projection for Notices {
+    fn apply(&mut self, record: &Record) {
+        self.latest = None;
+        let Some(object) = record.event.object() else {
+            return;
+        };
+        let key = object.identity();
+        if let Event::ResourceObserved(seen) = &record.event {
+            self.objects.entry(key).or_default().observe(seen);
+            return;
+        }
+        if let Event::ResourceDeleted(_) = &record.event {
+            self.objects.remove(&key);
+            return;
+        }
+        let Some(known) = self.objects.get_mut(&key) else {
+            return;
+        };
+        let Some(news) = known.news(&key, &record.event) else {
+            return;
+        };
+        self.latest = Some(Notice {
+            object: ObjectRef {
+                version: known.version.clone(),
+                ..key
+            },
+            uid: known.uid.clone(),
+            resource_version: known.resource_version.clone(),
+            is_warning: news.is_warning,
+            reason: news.reason,
+            message: news.message,
+            revision: known.revision.clone(),
+        });
+    }
+}
+
+impl Known {
+    fn observe(&mut self, seen: &ResourceObserved) {
+        if self.uid != seen.uid {
+            *self = Self::default();
+        }
+        let object = seen.object.clone().unwrap_or_default();
+        self.version = object.version;
+        self.uid.clone_from(&seen.uid);
+        self.resource_version.clone_from(&seen.resource_version);
+        if object.kind == kinds::KUSTOMIZATION.kind {
+            if let Ok(spec) = serde_json::from_slice::<KustomizationSpec>(&seen.spec) {
+                self.interval = spec.interval.to_string();
+            }
+        } else if let Ok(spec) = serde_json::from_slice::<GitRepositorySpec>(&seen.spec) {
+            self.interval = spec.interval.to_string();
+        }
+    }
+
+    fn news(&mut self, object: &ObjectRef, event: &Event) -> Option<News> {
+        match event {
+            Event::ArtifactFetched(fetched) => {
+                let artifact = fetched.artifact.as_ref()?;
+                self.revision.clone_from(&artifact.revision);
+                let subject = artifact.commit.as_ref().map(|it| it.subject.as_str());
+                let subject = first_characters(subject.unwrap_or_default(), SUBJECT_CHARACTERS_MAX);
+                let message = format!("stored artifact for commit '{subject}'");
+                Some(News::good("NewArtifact", message))
+            }
+            Event::ManifestsBuilt(built) => {
+                self.revision.clone_from(&built.revision);
+                None
+            }
+            Event::ObjectsApplied(applied) => applied_lines(applied),
+            Event::ObjectsPruned(pruned) => pruned_lines(pruned),
+            Event::Waited(waited) => waiting(waited),
+            Event::Concluded(concluded) => self.concluded(object, concluded),
+            Event::ResourceObserved(_)
+            | Event::ResourceDeleted(_)
+            | Event::SourceUnchanged(_)
+            | Event::FetchFailed(_)
+            | Event::BuildFailed(_)
+            | Event::ObjectObserved(_)
+            | Event::ObjectGone(_)
+            | Event::TermStarted(_)
+            | Event::TimerFired(_)
+            | Event::WatchGap(_)
+            | Event::FinalizerSet(_)
+            | Event::CommandFailed(_)
+            | Event::CommandIssued(_) => None,
+        }
+    }
+
+    fn concluded(&mut self, object: &ObjectRef, concluded: &Concluded) -> Option<News> {
+        let Concluded {
+            reason, message, ..
+        } = concluded;
+        if !concluded.revision.is_empty() {
+            self.revision.clone_from(&concluded.revision);
+        }
+        if concluded.ready {
+            let recovered = !std::mem::take(&mut self.failure).is_empty();
+            if concluded.repair {
+                return Some(News::good(reason, message.clone()));
+            }
+            if object.kind == kinds::KUSTOMIZATION.kind {
+                let took = text::duration(concluded.duration_ms);
+                let message = format!(
+                    "Reconciliation finished in {took}, next run in {}",
+                    self.interval
+                );
+                return Some(News::good(reason, message));
+            }
+            return recovered.then(|| News::good(reason, message.clone()));
+        }
+        let failure = format!("{reason} {message}");
+        let is_new = failure != self.failure;
+        self.failure = failure;
+        is_new.then(|| News::bad(reason, message.clone()))
+    }
+}
+
+/// flux: source-controller cuts the subject of a commit at 50 characters.
+const SUBJECT_CHARACTERS_MAX: usize = 50;
+/// An Event's note must not be longer. kubernetes: 1024 bytes, for events.k8s.io.
+const MESSAGE_BYTES_MAX: usize = 1024;
+
+fn first_characters(text: &str, count: usize) -> &str {
+    let end = text.char_indices().nth(count).map(|(end, _)| end);
+    &text[..end.unwrap_or(text.len())]
+}
+
+/// `Deployment/apps/podinfo configured`, a line for each object that changed.
+fn applied_lines(applied: &ObjectsApplied) -> Option<News> {
+    let line = |it: &fluvial_event::AppliedObject| {
+        let verb = match it.action() {
+            Action::Created => "created",
+            Action::Configured => "configured",
+            Action::Recreated => "recreated",
+            Action::Unchanged | Action::Skipped | Action::Unspecified => return None,
+        };
+        let object = it.rendered.as_ref()?.object.as_ref()?;
+        Some(format!("{object} {verb}"))
+    };
+    progress(applied.applied.iter().filter_map(line))
+}
+
+fn pruned_lines(pruned: &ObjectsPruned) -> Option<News> {
+    progress(pruned.pruned.iter().map(|it| format!("{it} deleted")))
+}
+
+/// As many lines as fit into an Event, and how many more there are.
+fn progress(lines: impl Iterator<Item = String>) -> Option<News> {
+    const ROOM_FOR_MORE: usize = 32;
+    let mut message = String::new();
+    let mut more = 0;
+    for line in lines {
+        if message.len() + line.len() + ROOM_FOR_MORE > MESSAGE_BYTES_MAX {
+            more += 1;
+            continue;
+        }
+        if !message.is_empty() {
+            message.push('\n');
+        }
+        message.push_str(&line);
+    }
+    if more > 0 {
+        message = format!("{message}\nand {more} more");
+    }
+    (!message.is_empty()).then(|| News::good("Progressing", message))
+}
+
+fn waiting(waited: &Waited) -> Option<News> {
+    let message = waited.message.clone();
+    match waited.reason.as_str() {
+        "Suspended" | "Progressing" => None,
+        "DependencyNotReady" => Some(News::good(
+            &waited.reason,
+            format!("Dependencies do not meet ready condition: {message}"),
+        )),
+        reason => Some(News::bad(reason, message)),
+    }
+}

@@ -1,0 +1,208 @@
+//! `status`: what should stand in `.status` of every Flux object.
+//!
+//! Each kind's words are in a file of its own. Writing it to the cluster is `sinks/writeback`'s
+//! business; an object about which nothing was said yet has no status here.
+
+mod bystander;
+mod conditions;
+mod git_repository;
+mod kustomization;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fluvial_api::kinds;
+use fluvial_event::{Event, ObjectRef, Record, ResourceObserved};
+use serde_json::{Value, json};
+
+use crate::Projection;
+use bystander::Bystander;
+use git_repository::GitRepository;
+use kustomization::Kustomization;
+
+/// The status of every Flux object that lives.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Statuses {
+    /// Where artifacts are served: the host, and the port if it has one.
+    advertised: String,
+    objects: BTreeMap<ObjectRef, Object>,
+    changed: BTreeSet<ObjectRef>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Object {
+    version: String,
+    uid: String,
+    generation: i64,
+    requested_at: String,
+    said: Said,
+    is_said: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Said {
+    GitRepository(Box<GitRepository>),
+    Kustomization(Box<Kustomization>),
+    Bystander(Bystander),
+}
+
+/// What a record is told to: the object as it is declared, and when.
+struct Context<'a> {
+    object: &'a ObjectRef,
+    generation: i64,
+    requested_at: &'a str,
+    time: String,
+    record: &'a Record,
+    advertised: &'a str,
+}
+
+/// What should stand in one object's `.status`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Status {
+    /// The object, in the version in which it was last seen.
+    pub object: ObjectRef,
+    /// Its uid: a namesake that was made later has another.
+    pub uid: String,
+    /// The fields of `.status` that are Fluvial's to write.
+    pub value: Value,
+}
+
+impl Statuses {
+    /// Nothing said yet. Artifacts are served at `advertised`, such as
+    /// `source-controller.flux-system.svc.cluster.local.`.
+    pub fn new(advertised: impl Into<String>) -> Self {
+        Self {
+            advertised: advertised.into(),
+            ..Self::default()
+        }
+    }
+
+    /// The status of `object`, whatever the version it is named with.
+    pub fn get(&self, object: &ObjectRef) -> Option<Status> {
+        let key = object.identity();
+        let known = self.objects.get(&key).filter(|known| known.is_said)?;
+        let value = match &known.said {
+            Said::GitRepository(said) => json!(said.status),
+            Said::Kustomization(said) => json!(said.status),
+            Said::Bystander(said) => json!(said),
+        };
+        Some(Status {
+            object: ObjectRef {
+                version: known.version.clone(),
+                ..key
+            },
+            uid: known.uid.clone(),
+            value,
+        })
+    }
+
+    /// Every object that has a status.
+    pub fn iter(&self) -> impl Iterator<Item = Status> {
+        self.objects.keys().filter_map(|object| self.get(object))
+    }
+
+    /// The objects whose status changed, or that are gone, since this was last asked.
+    pub fn take_changed(&mut self) -> BTreeSet<ObjectRef> {
+        std::mem::take(&mut self.changed)
+    }
+
+    fn observe(&mut self, seen: &ResourceObserved, key: &ObjectRef) {
+        let version = seen.object.as_ref().map(|it| it.version.clone());
+        let known = self
+            .objects
+            .entry(key.clone())
+            .or_insert_with(|| Object::new(key, seen));
+        if known.uid != seen.uid {
+            *known = Object::new(key, seen);
+        }
+        known.version = version.unwrap_or_default();
+        known.generation = seen.generation;
+        known.requested_at.clone_from(&seen.requested_at);
+        match &mut known.said {
+            Said::GitRepository(said) => said.observe(seen),
+            Said::Kustomization(said) => said.observe(seen),
+            Said::Bystander(_) => {}
+        }
+    }
+}
+
+impl Object {
+    fn new(key: &ObjectRef, seen: &ResourceObserved) -> Self {
+        let is = |kind: &kinds::Kind| kind.kind == key.kind && kind.group == key.group;
+        let said = if is(&kinds::GIT_REPOSITORY) {
+            Said::GitRepository(Box::default())
+        } else if is(&kinds::KUSTOMIZATION) {
+            Said::Kustomization(Box::new(Kustomization::found(seen)))
+        } else {
+            Said::Bystander(Bystander::default())
+        };
+        Self {
+            version: String::new(),
+            uid: seen.uid.clone(),
+            generation: seen.generation,
+            requested_at: String::new(),
+            said,
+            is_said: false,
+        }
+    }
+}
+
+impl Projection for Statuses {
+    fn apply(&mut self, record: &Record) {
+        let Some(object) = record.event.object() else {
+            return;
+        };
+        let key = object.identity();
+        if let Event::ResourceObserved(seen) = &record.event {
+            self.observe(seen, &key);
+            return;
+        }
+        if let Event::ResourceDeleted(_) = &record.event {
+            if self.objects.remove(&key).is_some() {
+                self.changed.insert(key);
+            }
+            return;
+        }
+        let Some(known) = self.objects.get_mut(&key) else {
+            return;
+        };
+        let context = Context {
+            object: &key,
+            generation: known.generation,
+            requested_at: &known.requested_at,
+            time: crate::text::seconds(record.time),
+            record,
+            advertised: &self.advertised,
+        };
+        let changed = match &mut known.said {
+            Said::GitRepository(said) => changes(said, |said| said.apply(&context)),
+            Said::Kustomization(said) => changes(said, |said| said.apply(&context)),
+            Said::Bystander(said) => changes(said, |said| said.apply(&context)),
+        };
+        if changed {
+            known.is_said = true;
+            self.changed.insert(key);
+        }
+    }
+}
+
+/// What is written of a status.
+trait Write {
+    /// What will stand in the cluster.
+    type Written: PartialEq + Clone;
+
+    fn written(&self) -> &Self::Written;
+}
+
+impl<T: Write> Write for Box<T> {
+    type Written = T::Written;
+
+    fn written(&self) -> &Self::Written {
+        self.as_ref().written()
+    }
+}
+
+fn changes<T: Write>(said: &mut T, apply: impl FnOnce(&mut T)) -> bool {
+    let before = said.written().clone();
+    apply(said);
+    *said.written() != before
+}

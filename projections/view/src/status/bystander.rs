@@ -1,0 +1,39 @@
+//! The status of objects of Flux kinds that this version does not reconcile.
+
+use fluvial_api::Condition;
+use fluvial_event::Event;
+use serde::Serialize;
+
+use super::conditions::{self, Saying};
+use super::{Context, Write};
+
+/// Conditions and nothing else.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Bystander {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    observed_generation: Option<i64>,
+    conditions: Vec<Condition>,
+}
+
+impl Write for Bystander {
+    type Written = Self;
+
+    fn written(&self) -> &Self {
+        self
+    }
+}
+
+impl Bystander {
+    pub(super) fn apply(&mut self, context: &Context<'_>) {
+        let Event::Concluded(concluded) = &context.record.event else {
+            return;
+        };
+        let said = Saying {
+            reason: &concluded.reason,
+            message: &concluded.message,
+        };
+        self.observed_generation = Some(concluded.generation);
+        conditions::stall(&mut self.conditions, context, &said);
+    }
+}

@@ -1,0 +1,153 @@
+//! The status of a GitRepository, in source-controller's words.
+//!
+//! A source that is asked and has nothing new changes nothing here, so that nothing is written.
+
+use fluvial_api::condition::{self, ARTIFACT_IN_STORAGE, FETCH_FAILED, Truth};
+use fluvial_api::status::Artifact;
+use fluvial_api::{GitRepositorySpec, GitRepositoryStatus};
+use fluvial_event::{Concluded, Event, ResourceObserved, command};
+
+use super::conditions::{self, Saying};
+use super::{Context, Write};
+
+/// What is said of one GitRepository.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct GitRepository {
+    pub(super) status: GitRepositoryStatus,
+    spec: Option<GitRepositorySpec>,
+}
+
+impl Write for GitRepository {
+    type Written = GitRepositoryStatus;
+
+    fn written(&self) -> &GitRepositoryStatus {
+        &self.status
+    }
+}
+
+impl GitRepository {
+    pub(super) fn observe(&mut self, seen: &ResourceObserved) {
+        self.spec = serde_json::from_slice(&seen.spec).ok();
+    }
+
+    pub(super) fn apply(&mut self, context: &Context<'_>) {
+        match &context.record.event {
+            Event::CommandIssued(issued) => {
+                let kind = issued.command.as_ref().and_then(|it| it.kind.as_ref());
+                if let Some(command::Kind::FetchGit(fetch)) = kind {
+                    self.begin(context, fetch.generation);
+                }
+            }
+            Event::ArtifactFetched(fetched) => {
+                if let Some(artifact) = &fetched.artifact {
+                    self.status.artifact = Some(served(context, artifact));
+                }
+            }
+            Event::Waited(waited) => {
+                if waited.reason != "Suspended" {
+                    self.handled(context.requested_at);
+                    let said = Saying {
+                        reason: &waited.reason,
+                        message: &waited.message,
+                    };
+                    conditions::fail(&mut self.status.conditions, context, &said);
+                }
+            }
+            Event::Concluded(concluded) => self.conclude(context, concluded),
+            Event::ResourceObserved(_)
+            | Event::ResourceDeleted(_)
+            | Event::SourceUnchanged(_)
+            | Event::FetchFailed(_)
+            | Event::ManifestsBuilt(_)
+            | Event::BuildFailed(_)
+            | Event::ObjectsApplied(_)
+            | Event::ObjectsPruned(_)
+            | Event::ObjectObserved(_)
+            | Event::ObjectGone(_)
+            | Event::TermStarted(_)
+            | Event::TimerFired(_)
+            | Event::WatchGap(_)
+            | Event::FinalizerSet(_)
+            | Event::CommandFailed(_) => {}
+        }
+    }
+
+    /// Only a new generation is news before there is an answer.
+    fn begin(&mut self, context: &Context<'_>, generation: i64) {
+        if self.status.observed_generation != Some(generation) {
+            let message = format!("reconciling new object generation ({generation})");
+            conditions::progress(&mut self.status.conditions, context, &message);
+        }
+    }
+
+    fn conclude(&mut self, context: &Context<'_>, concluded: &Concluded) {
+        self.handled(&concluded.requested_at);
+        let list = &mut self.status.conditions;
+        let said = Saying {
+            reason: &concluded.reason,
+            message: &concluded.message,
+        };
+        if concluded.ready {
+            let message = format!("stored artifact for revision '{}'", concluded.revision);
+            let said = Saying {
+                reason: "Succeeded",
+                message: &message,
+            };
+            condition::remove(list, FETCH_FAILED);
+            conditions::succeed(list, context, &said);
+            conditions::mark(list, context, ARTIFACT_IN_STORAGE, Truth::True, &said);
+            self.status.observed_generation = Some(concluded.generation);
+            self.observed();
+            return;
+        }
+        if concluded.reason != "InvalidSpec" {
+            conditions::mark(list, context, FETCH_FAILED, Truth::True, &said);
+        }
+        if concluded.stalled {
+            conditions::stall(list, context, &said);
+            self.status.observed_generation = Some(concluded.generation);
+        } else {
+            conditions::fail(list, context, &said);
+        }
+    }
+
+    /// Notes what the artifact was made with.
+    fn observed(&mut self) {
+        let Some(spec) = &self.spec else {
+            return;
+        };
+        self.status.observed_ignore.clone_from(&spec.ignore);
+        self.status.observed_include.clone_from(&spec.include);
+        self.status.observed_recurse_submodules = spec.recurse_submodules;
+        let sparse = &mut self.status.observed_sparse_checkout;
+        sparse.clone_from(&spec.sparse_checkout);
+    }
+
+    fn handled(&mut self, requested_at: &str) {
+        if !requested_at.is_empty() {
+            self.status.last_handled_reconcile_at = Some(requested_at.to_owned());
+        }
+    }
+}
+
+/// The artifact as Flux names it: `gitrepository/<namespace>/<name>/<commit>.tar.gz`.
+fn served(context: &Context<'_>, artifact: &fluvial_event::Artifact) -> Artifact {
+    let commit = artifact
+        .revision
+        .rsplit_once(':')
+        .map_or(artifact.revision.as_str(), |(_, commit)| commit);
+    let object = context.object;
+    let path = format!(
+        "gitrepository/{}/{}/{commit}.tar.gz",
+        object.namespace, object.name
+    );
+    Artifact {
+        revision: artifact.revision.clone(),
+        digest: artifact.digest.clone(),
+        url: format!("http://{}/{path}", context.advertised),
+        path,
+        last_update_time: context.time.clone(),
+        size: Some(artifact.bytes),
+        metadata: std::collections::BTreeMap::default(),
+    }
+}

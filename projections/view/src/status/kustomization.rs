@@ -1,0 +1,239 @@
+//! The status of a Kustomization, in kustomize-controller's words.
+//!
+//! An interval that finds nothing to do shows in the history alone; drift that was repaired between
+//! reconciliations does not show here at all.
+
+use std::collections::BTreeMap;
+
+use fluvial_api::condition::{self, HEALTHY, READY, STALLED, Truth};
+use fluvial_api::status::{Attempt, ResourceInventory, ResourceRef, record_attempt};
+use fluvial_api::{KustomizationSpec, KustomizationStatus};
+use fluvial_event::{
+    BuildKustomization, Command, Concluded, Event, InventoryEntry, ResourceObserved, Timestamp,
+    Waited, command,
+};
+
+use super::conditions::{self, Saying};
+use super::{Context, Write};
+use crate::text;
+
+/// What is said of one Kustomization.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Kustomization {
+    pub(super) status: KustomizationStatus,
+    spec: Option<KustomizationSpec>,
+    /// The revision of the attempt in hand.
+    revision: String,
+    /// Whether the attempt in hand is of nothing new, so that Ready stays.
+    is_quiet: bool,
+    /// When the health checks began.
+    checking: Option<Timestamp>,
+}
+
+impl Write for Kustomization {
+    type Written = KustomizationStatus;
+
+    fn written(&self) -> &KustomizationStatus {
+        &self.status
+    }
+}
+
+impl Kustomization {
+    /// What an earlier engine said of it.
+    pub(super) fn found(seen: &ResourceObserved) -> Self {
+        let status = KustomizationStatus {
+            inventory: (!seen.inventory.is_empty()).then(|| inventory(&seen.inventory)),
+            last_handled_reconcile_at: Some(seen.handled_at.clone()).filter(|at| !at.is_empty()),
+            ..KustomizationStatus::default()
+        };
+        Self {
+            status,
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn observe(&mut self, seen: &ResourceObserved) {
+        self.spec = serde_json::from_slice(&seen.spec).ok();
+    }
+
+    pub(super) fn apply(&mut self, context: &Context<'_>) {
+        match &context.record.event {
+            Event::CommandIssued(issued) => {
+                if let Some(command) = &issued.command {
+                    self.issued(context, command);
+                }
+            }
+            Event::Waited(waited) => self.wait(context, waited),
+            Event::Concluded(concluded) => self.conclude(context, concluded),
+            Event::ResourceObserved(_)
+            | Event::ResourceDeleted(_)
+            | Event::ArtifactFetched(_)
+            | Event::SourceUnchanged(_)
+            | Event::FetchFailed(_)
+            | Event::ManifestsBuilt(_)
+            | Event::BuildFailed(_)
+            | Event::ObjectsApplied(_)
+            | Event::ObjectsPruned(_)
+            | Event::ObjectObserved(_)
+            | Event::ObjectGone(_)
+            | Event::TermStarted(_)
+            | Event::TimerFired(_)
+            | Event::WatchGap(_)
+            | Event::FinalizerSet(_)
+            | Event::CommandFailed(_) => {}
+        }
+    }
+
+    fn issued(&mut self, context: &Context<'_>, command: &Command) {
+        match &command.kind {
+            Some(command::Kind::BuildKustomization(build)) => self.begin(context, build),
+            Some(command::Kind::ApplyObjects(apply)) if apply.repair.is_empty() => {
+                self.progress(context, "Detecting drift");
+            }
+            Some(
+                command::Kind::ApplyObjects(_)
+                | command::Kind::FetchGit(_)
+                | command::Kind::PruneObjects(_)
+                | command::Kind::SetFinalizer(_),
+            )
+            | None => {}
+        }
+    }
+
+    fn begin(&mut self, context: &Context<'_>, build: &BuildKustomization) {
+        let status = &self.status;
+        let revision = build
+            .artifact
+            .as_ref()
+            .map(|artifact| artifact.revision.clone())
+            .unwrap_or_default();
+        let requested = Some(context.requested_at).filter(|at| !at.is_empty());
+        self.is_quiet = condition::is_true(&status.conditions, READY)
+            && status.observed_generation == Some(build.generation)
+            && status.last_applied_revision.as_ref() == Some(&revision)
+            && requested.is_none_or(|at| status.last_handled_reconcile_at.as_deref() == Some(at));
+        self.checking = None;
+        self.revision.clone_from(&revision);
+        self.status.last_attempted_revision = Some(revision);
+        self.progress(context, "Building manifests");
+    }
+
+    fn progress(&mut self, context: &Context<'_>, doing: &str) {
+        let (false, Some(spec)) = (self.is_quiet, &self.spec) else {
+            return;
+        };
+        let message = format!(
+            "{doing} for revision {} with a timeout of {}",
+            self.revision,
+            spec.timeout_or_default()
+        );
+        conditions::progress(&mut self.status.conditions, context, &message);
+    }
+
+    fn wait(&mut self, context: &Context<'_>, waited: &Waited) {
+        let list = &mut self.status.conditions;
+        let said = Saying {
+            reason: &waited.reason,
+            message: &waited.message,
+        };
+        match waited.reason.as_str() {
+            "Suspended" => {}
+            "Progressing" => {
+                self.checking.get_or_insert(context.record.time);
+                conditions::progress(list, context, &waited.message);
+                conditions::mark(list, context, HEALTHY, Truth::Unknown, &said);
+            }
+            _ => {
+                conditions::fail(list, context, &said);
+                self.handled(context.requested_at);
+            }
+        }
+    }
+
+    fn conclude(&mut self, context: &Context<'_>, concluded: &Concluded) {
+        if let Some(said) = &concluded.inventory {
+            self.status.inventory = Some(inventory(&said.entries));
+        }
+        if concluded.repair && concluded.ready {
+            return;
+        }
+        self.handled(&concluded.requested_at);
+        if !concluded.repair {
+            self.remember(context, concluded);
+        }
+        let said = Saying {
+            reason: &concluded.reason,
+            message: &concluded.message,
+        };
+        if concluded.ready {
+            self.healthy(context);
+            conditions::succeed(&mut self.status.conditions, context, &said);
+            self.status.last_applied_revision = Some(concluded.revision.clone());
+            self.status.observed_generation = Some(concluded.generation);
+            return;
+        }
+        let list = &mut self.status.conditions;
+        if concluded.reason.starts_with("HealthCheck") {
+            conditions::mark(list, context, HEALTHY, Truth::False, &said);
+        }
+        if concluded.stalled {
+            conditions::stall(list, context, &said);
+            self.status.observed_generation = Some(concluded.generation);
+        } else {
+            condition::remove(list, STALLED);
+            conditions::fail(list, context, &said);
+        }
+    }
+
+    /// Healthy is said of those that have health checks, anew when they had to be waited for.
+    fn healthy(&mut self, context: &Context<'_>) {
+        let list = &mut self.status.conditions;
+        let is_checked = self
+            .spec
+            .as_ref()
+            .is_some_and(|spec| spec.wait || !spec.health_checks.is_empty());
+        let checking = self.checking.take();
+        if !is_checked {
+            condition::remove(list, HEALTHY);
+        } else if checking.is_some() || !condition::is_true(list, HEALTHY) {
+            let since = checking.unwrap_or(context.record.time);
+            let took = text::duration(context.record.time.since_ms(since));
+            let said = Saying {
+                reason: "Succeeded",
+                message: &format!("Health check passed in {took}"),
+            };
+            conditions::mark(list, context, HEALTHY, Truth::True, &said);
+        }
+    }
+
+    fn remember(&mut self, context: &Context<'_>, concluded: &Concluded) {
+        if concluded.digest.is_empty() {
+            return;
+        }
+        let attempt = Attempt {
+            digest: concluded.digest.clone(),
+            time: context.time.clone(),
+            duration: text::duration(concluded.duration_ms),
+            status: concluded.reason.clone(),
+            metadata: BTreeMap::from([("revision".to_owned(), concluded.revision.clone())]),
+        };
+        record_attempt(&mut self.status.history, attempt);
+    }
+
+    fn handled(&mut self, requested_at: &str) {
+        if !requested_at.is_empty() {
+            self.status.last_handled_reconcile_at = Some(requested_at.to_owned());
+        }
+    }
+}
+
+fn inventory(entries: &[InventoryEntry]) -> ResourceInventory {
+    let entries = entries
+        .iter()
+        .map(|entry| ResourceRef {
+            id: entry.id.clone(),
+            v: entry.version.clone(),
+        })
+        .collect();
+    ResourceInventory { entries }
+}
