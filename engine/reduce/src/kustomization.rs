@@ -98,11 +98,7 @@ impl Kustomization {
             .attempt
             .iter()
             .flat_map(|attempt| &attempt.objects);
-        let rendered = attempted.find(|it| {
-            it.object
-                .as_ref()
-                .is_some_and(|it| it.identity() == *object)
-        });
+        let rendered = attempted.find(|it| it.object.as_ref().is_some_and(|it| it.is_same(object)));
         let rendered = rendered.or_else(|| self.owned.get(object).map(|owned| &owned.rendered))?;
         Some(rendered.manifest.as_str()).filter(|manifest| !manifest.is_empty())
     }

@@ -23,6 +23,14 @@ impl ObjectRef {
         }
     }
 
+    /// Whether both name one object, whatever the version.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.name == other.name
+            && self.namespace == other.namespace
+            && self.kind == other.kind
+            && self.group == other.group
+    }
+
     /// The name of the record stream about this object.
     pub fn stream(&self) -> String {
         format!(
