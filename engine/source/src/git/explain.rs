@@ -130,7 +130,8 @@ fn ssh(url: &str, host: &str, printed: &str) -> Option<Error> {
         Some(Complaint::Refused) => Error::Authentication {
             url,
             why: "the server does not accept the key in 'identity'; add its public half to the \
-                  repository as a deploy key"
+                  repository as a deploy key and, if the key is encrypted, check that 'password' is \
+                  its passphrase"
                 .to_owned(),
         },
         Some(Complaint::NoRepository) => Error::RepositoryNotFound {

@@ -85,7 +85,7 @@ impl<'a> Session<'a> {
         match &self.target {
             Target::Named(named) => self.find_named(repository, named),
             Target::Tags { text, range } => {
-                let listing = self.connect(repository, &["refs/tags/*".to_owned()])?;
+                let listing = self.connect(repository, &[all("refs/tags/")])?;
                 let tags = names(&listing, "refs/tags/");
                 let Some(tag) = range.highest(tags.iter().map(String::as_str)) else {
                     drop(listing);
@@ -174,20 +174,25 @@ impl<'a> Session<'a> {
                 }
             }
         }
-        let absent = |why: &dyn std::fmt::Display| Error::ReferenceNotFound {
+        let absent = |why: String| Error::ReferenceNotFound {
             url: self.url().to_owned(),
-            what: what.clone(),
-            why: why.to_string(),
+            what,
+            why,
         };
         if !repository.has_object(commit) {
-            return Err(absent(
-                &"the server did not send it; check that it is still on a branch",
-            ));
+            let why = "the server did not send it; check that it is still on a branch";
+            return Err(absent(why.to_owned()));
         }
-        match repository.find_commit(commit) {
-            Ok(_) => Ok((commit, revision)),
-            Err(error) => Err(absent(&format!("it is not a commit: {error}"))),
+        let header = repository
+            .find_header(commit)
+            .map_err(|error| Error::Cache {
+                path: repository.path().display().to_string(),
+                why: format!("commit {commit} cannot be read: {error}"),
+            })?;
+        if header.kind() != gix::object::Kind::Commit {
+            return Err(absent(format!("it is a {}, not a commit", header.kind())));
         }
+        Ok((commit, revision))
     }
 
     /// For servers that refuse to hand out a commit by its digits: the whole branch, or all of them.
@@ -220,7 +225,7 @@ impl<'a> Session<'a> {
 
     /// Says what there is instead of what was asked for.
     fn absent(&self, repository: &gix::Repository, what: String, kind: &str) -> Error {
-        let specs = ["refs/heads/*".to_owned(), "refs/tags/*".to_owned()];
+        let specs = [all("refs/heads/"), all("refs/tags/")];
         let listing = match self.connect(repository, &specs) {
             Ok(listing) => listing,
             Err(error) => return error,
@@ -339,6 +344,12 @@ fn credentials(request: &GitRequest, address: &Address) -> Result<Credentials, E
             Ok(request.credentials.clone())
         }
     }
+}
+
+/// Asks for everything under `prefix`. The far side of the specification is never written to, but it
+/// must be there.
+fn all(prefix: &str) -> String {
+    format!("+{prefix}*:refs/fluvial/listed/{prefix}*")
 }
 
 /// The remote's references under `prefix`, without it, in order.

@@ -141,7 +141,7 @@ fn a_key_and_a_known_host_are_both_needed() {
             "locked",
             sshd.known_hosts(),
             Some("wr0ng"),
-            Some("Credentials"),
+            Some("Authentication"),
         ),
         ("stranger", sshd.known_hosts(), None, Some("Authentication")),
         ("user", String::new(), None, Some("Trust")),
