@@ -1,4 +1,5 @@
-//! Data flows one way, and so do dependencies: a crate uses its own ring and those further in.
+//! Data flows one way, and so do dependencies: a crate uses its own ring and those further in, and the
+//! world to test against uses none.
 
 use crate::ring::Ring;
 use crate::{Crate, Repository, Use};
@@ -25,6 +26,11 @@ fn arrows(member: &Crate) -> Vec<String> {
         };
         if dependency.used == Use::Tests && other == TEST_WORLD {
             continue;
+        }
+        if folder == TEST_WORLD {
+            complaints.push(format!(
+                "{folder}: uses {other}; the world to test against must know nothing of Fluvial"
+            ));
         }
         if Ring::of(other).is_none_or(|used| used > ring) {
             complaints.push(format!(
@@ -57,6 +63,7 @@ mod tests {
             ("engine/execute", TEST_WORLD, Use::Tests, 0),
             ("engine/execute", TEST_WORLD, Use::Program, 1),
             ("schemas/event", "engine/reduce", Use::Program, 1),
+            (TEST_WORLD, "schemas/api", Use::Program, 1),
             ("engine/unheard-of", "schemas/api", Use::Program, 1),
         ] {
             let found = check(&repository(vec![member(folder, &[(uses, used)])], vec![]));
