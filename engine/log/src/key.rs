@@ -80,7 +80,7 @@ impl Key {
     }
 
     /// Writes a new key. It appears under its name whole or not at all, so that a crash leaves no
-    /// half of a key behind.
+    /// half of a key behind; and if another process was first, its key is the key.
     fn create(path: &Path) -> Result<Self> {
         let refuse = |error: std::io::Error| Error::Key {
             path: path.display().to_string(),
@@ -88,7 +88,7 @@ impl Key {
         };
         let secret = <[u8; KEY_BYTES]>::try_generate()
             .map_err(|error| refuse(std::io::Error::other(error)))?;
-        let unfinished = path.with_extension("unfinished");
+        let unfinished = path.with_extension(format!("unfinished-{}", std::process::id()));
         let mut file = OpenOptions::new()
             .write(true)
             .create(true)
@@ -98,12 +98,17 @@ impl Key {
             .map_err(refuse)?;
         file.write_all(&secret).map_err(refuse)?;
         file.sync_all().map_err(refuse)?;
-        std::fs::rename(&unfinished, path).map_err(refuse)?;
+        let linked = std::fs::hard_link(&unfinished, path);
+        std::fs::remove_file(&unfinished).map_err(refuse)?;
+        match linked {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            other => other.map_err(refuse)?,
+        }
         let directory = path.parent().filter(|it| !it.as_os_str().is_empty());
         File::open(directory.unwrap_or(Path::new(".")))
             .and_then(|directory| directory.sync_all())
             .map_err(refuse)?;
-        Ok(Self::from_bytes(secret))
+        Self::open_file(path)
     }
 
     /// The keyed digest of `bytes`: equal for equal bytes, and of no use for guessing them without

@@ -65,6 +65,7 @@ pub fn verify(log: &dyn EventLog, blobs: Option<&dyn BlobStore>, pinned: Option<
         blobs,
         pinned,
         chain: Some(Chain::default()),
+        next: Offset::FIRST,
         seen: BTreeSet::new(),
         report: Report::default(),
     };
@@ -110,6 +111,8 @@ struct Walk<'a> {
     pinned: Option<Head>,
     /// What the next record has to follow; nothing after one that could not be read.
     chain: Option<Chain>,
+    /// Where the next record stands.
+    next: Offset,
     seen: BTreeSet<Digest>,
     report: Report,
 }
@@ -135,6 +138,7 @@ impl Walk<'_> {
         }
         report.records += 1;
         report.last = record.offset;
+        self.next = record.offset.next();
         report.hash = record.hash;
         for name in blobs(&record.event) {
             self.blob(record.offset, name);
@@ -144,8 +148,9 @@ impl Walk<'_> {
     fn unreadable(&mut self, error: &Error) {
         let offset = match error {
             Error::Record { offset, .. } => *offset,
-            _ => self.report.last.next(),
+            _ => self.next,
         };
+        self.next = offset.next();
         self.report.problem(offset, error);
         self.chain = None;
     }

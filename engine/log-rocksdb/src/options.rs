@@ -1,0 +1,98 @@
+//! How the databases are set up: careful, and small in memory.
+
+use rocksdb::{
+    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType, DBRecoveryMode,
+    InfoLogger, LogLevel, Options,
+};
+
+/// Records by offset, as eight big-endian bytes. Must remain like this.
+pub(crate) const RECORDS: &str = "records";
+/// Offsets by stream: sixteen bytes of the stream's digest, then the offset. Must remain like this.
+pub(crate) const STREAMS: &str = "streams";
+/// Blobs by name. Must remain like this.
+pub(crate) const BLOBS: &str = "blobs";
+/// What the log says about itself. Must remain like this.
+pub(crate) const META: &str = "meta";
+
+const MIB: usize = 1 << 20;
+const WRITE_BUFFER_BYTES: usize = 8 * MIB;
+const WRITE_BUFFERS_BYTES_MAX: usize = 16 * MIB;
+const WAL_BYTES_MAX: u64 = 64 << 20;
+const CACHE_BYTES: usize = 8 * MIB;
+const BLOCK_BYTES: usize = 16 << 10;
+/// Smaller blobs stand in the tables, where they share blocks.
+const BLOB_FILE_VALUE_BYTES_MIN: u64 = 4 << 10;
+
+/// What to do about a write-ahead log whose end is damaged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tail {
+    /// Take what is before the damage; the pin tells whether that is enough.
+    UpToDamage,
+    /// Refuse.
+    Refuse,
+}
+
+/// Of a database as a whole.
+pub(crate) fn database(tail: Tail) -> Options {
+    let mut options = Options::default();
+    options.set_paranoid_checks(true);
+    options.set_wal_recovery_mode(match tail {
+        Tail::UpToDamage => DBRecoveryMode::PointInTime,
+        Tail::Refuse => DBRecoveryMode::AbsoluteConsistency,
+    });
+    options.set_track_and_verify_wals_in_manifest(true);
+    options.set_max_background_jobs(2);
+    options.set_db_write_buffer_size(WRITE_BUFFERS_BYTES_MAX);
+    options.set_max_total_wal_size(WAL_BYTES_MAX);
+    options.set_keep_log_file_num(2);
+    options.set_log_level(LogLevel::Warn);
+    options
+}
+
+/// For reading only: leaves no diary, so that nothing changes beside a live writer.
+pub(crate) fn reader(tail: Tail) -> Options {
+    let mut options = database(tail);
+    options.set_info_logger(InfoLogger::new_callback_logger(LogLevel::Fatal, |_, _| {}));
+    options
+}
+
+/// Of the state: one family, no write-ahead log.
+pub(crate) fn state() -> Options {
+    let mut options = database(Tail::UpToDamage);
+    options.create_if_missing(true);
+    family(&mut options, &Cache::new_lru_cache(CACHE_BYTES));
+    options.set_compression_type(DBCompressionType::Zstd);
+    options
+}
+
+/// The families of the log.
+pub(crate) fn families() -> Vec<ColumnFamilyDescriptor> {
+    let cache = Cache::new_lru_cache(CACHE_BYTES);
+    let describe = |(name, compression): (&str, DBCompressionType)| {
+        let mut options = Options::default();
+        family(&mut options, &cache);
+        options.set_compression_type(compression);
+        if name == BLOBS {
+            options.set_enable_blob_files(true);
+            options.set_min_blob_size(BLOB_FILE_VALUE_BYTES_MIN);
+        }
+        ColumnFamilyDescriptor::new(name, options)
+    };
+    // Digests and sealed bytes do not get smaller.
+    [
+        (RECORDS, DBCompressionType::Zstd),
+        (STREAMS, DBCompressionType::None),
+        (BLOBS, DBCompressionType::None),
+        (META, DBCompressionType::None),
+    ]
+    .map(describe)
+    .into()
+}
+
+fn family(options: &mut Options, cache: &Cache) {
+    let mut table = BlockBasedOptions::default();
+    table.set_block_cache(cache);
+    table.set_block_size(BLOCK_BYTES);
+    options.set_block_based_table_factory(&table);
+    options.set_write_buffer_size(WRITE_BUFFER_BYTES);
+}

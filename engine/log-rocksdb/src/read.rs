@@ -1,0 +1,83 @@
+//! Reading records in order, going on after what cannot be read.
+
+use fluvial_event::{Offset, Record, decode};
+use fluvial_log::{Error, Result, check};
+use rocksdb::{ColumnFamily, DB, DBIteratorWithThreadMode, Direction, IteratorMode, ReadOptions};
+
+/// Every offset from `next` to `last`, each as a record or as what is wrong there.
+pub(crate) struct Reader<'a> {
+    db: &'a DB,
+    records: &'a ColumnFamily,
+    next: u64,
+    last: u64,
+    /// Dropped after an error, and begun again behind it.
+    iterator: Option<DBIteratorWithThreadMode<'a, DB>>,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(db: &'a DB, records: &'a ColumnFamily, from: Offset, last: Offset) -> Self {
+        Self {
+            db,
+            records,
+            next: from.max(Offset::FIRST).0,
+            last: last.0,
+            iterator: None,
+        }
+    }
+
+    fn begin(&self) -> DBIteratorWithThreadMode<'a, DB> {
+        let mut options = ReadOptions::default();
+        options.fill_cache(false);
+        let key = self.next.to_be_bytes();
+        let mode = IteratorMode::From(&key, Direction::Forward);
+        self.db.iterator_cf_opt(self.records, options, mode)
+    }
+
+    fn gap(&mut self, found: Offset) -> Result<Record> {
+        let want = Offset(self.next);
+        self.next = found.0;
+        self.iterator = None;
+        let source = fluvial_event::Error::Gap { want, found };
+        Err(Error::Record {
+            offset: want,
+            source,
+        })
+    }
+}
+
+impl Iterator for Reader<'_> {
+    type Item = Result<Record>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.next > self.last {
+            return None;
+        }
+        let mut iterator = self.iterator.take().unwrap_or_else(|| self.begin());
+        let (key, value) = match iterator.next() {
+            Some(Ok(pair)) => pair,
+            Some(Err(error)) => {
+                self.next += 1;
+                return Some(Err(Error::storage("read a record", error)));
+            }
+            None => return Some(self.gap(Offset(self.last).next())),
+        };
+        let Some(offset) = offset(&key) else {
+            self.next += 1;
+            return Some(Err(Error::storage(
+                "read a record",
+                "its key is not an offset",
+            )));
+        };
+        if offset.0 != self.next {
+            return Some(self.gap(offset));
+        }
+        self.iterator = Some(iterator);
+        self.next += 1;
+        Some(check::record(offset, decode(&value)))
+    }
+}
+
+/// The offset that a key of a record is.
+pub(crate) fn offset(key: &[u8]) -> Option<Offset> {
+    Some(Offset(u64::from_be_bytes(key.try_into().ok()?)))
+}

@@ -1,0 +1,169 @@
+//! Reads everything in a data directory that holds history, and says all that is wrong with it.
+
+use fluvial_event::{Digest, Offset};
+use fluvial_log::verify::{Report, verify};
+use fluvial_log::{Error, EventLog as _, Key, Result};
+use rocksdb::IteratorMode;
+
+use crate::data::Data;
+use crate::log::{RocksLog, stream_key};
+use crate::options::{BLOBS, META, STREAMS, Tail};
+use crate::pin::{self, Pinned};
+
+impl Data {
+    /// Reads the whole log under the key that is kept with it: every record, stream and blob, the pin
+    /// and the key. Goes on after a problem where it can, changes nothing, and may run beside the
+    /// process that appends.
+    pub fn verify(&self) -> Report {
+        match Key::open_file(&self.key_file()) {
+            Ok(key) => self.verify_with(&key),
+            Err(error) => {
+                let mut report = Report::default();
+                report.problem(Offset::default(), error);
+                report
+            }
+        }
+    }
+
+    /// The same, under a key that is kept elsewhere.
+    pub fn verify_with(&self, key: &Key) -> Report {
+        let mut before = Report::default();
+        // Before the database is opened, so that it cannot be behind the pin by being read first.
+        let pinned = self.read_pin(key, &mut before);
+        let Some(log) = self.open_to_verify(key, &mut before) else {
+            return before;
+        };
+        let known = match log.check_key() {
+            Ok(()) => true,
+            Err(error) => {
+                before.problem(Offset::default(), error);
+                false
+            }
+        };
+        if pinned.is_none() && log.head().offset > Offset::default() {
+            before.problem(log.head().offset, "the pin is missing");
+        }
+        let head = pinned.and_then(|pinned| pinned.head);
+        let mut report = if known {
+            verify(&log, Some(&log), head)
+        } else {
+            verify(&log, None, None)
+        };
+        report.problems.splice(0..0, before.problems);
+        for (family, check) in [
+            (STREAMS, check_streams as Check),
+            (BLOBS, check_blobs),
+            (META, check_meta),
+        ] {
+            if let Err(error) = check(&log, &mut report) {
+                let what = format!("in {family}: {error}");
+                report.problem(Offset::default(), what);
+            }
+        }
+        report
+    }
+
+    /// A slot that is being written while it is read is not damaged; it is the next time.
+    fn read_pin(&self, key: &Key, report: &mut Report) -> Option<Pinned> {
+        const ATTEMPTS: usize = 3;
+        let mut read = pin::read(&self.pin_file(), key);
+        for _ in 1..ATTEMPTS {
+            if matches!(read, Ok(Some(Pinned { damaged: 0, .. }))) || !self.has_writer() {
+                break;
+            }
+            read = pin::read(&self.pin_file(), key);
+        }
+        match read {
+            Ok(None) => None,
+            Ok(Some(pinned)) => {
+                if pinned.damaged > 0 {
+                    report.problem(
+                        pinned.head.unwrap_or_default().offset,
+                        "the pin is damaged, or is that of another log: what it says may be old",
+                    );
+                }
+                Some(pinned)
+            }
+            Err(error) => {
+                report.problem(Offset::default(), error);
+                None
+            }
+        }
+    }
+
+    /// Damage at the end of the write-ahead log that cost nothing which was acknowledged is told all
+    /// the same, unless it is there because a live writer is just adding to it.
+    fn open_to_verify(&self, key: &Key, report: &mut Report) -> Option<RocksLog> {
+        let strict = match RocksLog::open_database(self, key.clone(), Tail::Refuse) {
+            Ok(log) => return Some(log),
+            Err(error) => error,
+        };
+        match RocksLog::open_database(self, key.clone(), Tail::UpToDamage) {
+            Ok(log) => {
+                if !self.has_writer() {
+                    report.problem(log.head().offset.next(), strict);
+                }
+                Some(log)
+            }
+            Err(error) => {
+                report.problem(Offset::default(), error);
+                None
+            }
+        }
+    }
+}
+
+type Check = fn(&RocksLog, &mut Report) -> Result<()>;
+
+/// Every record has its entry, and there are no others. Sums of digests of the keys are compared, so
+/// that it takes one pass over each and no memory.
+fn check_streams(log: &RocksLog, report: &mut Report) -> Result<()> {
+    let add = |sum: u128, key: &[u8]| {
+        let digest = Digest::of(key).0;
+        let short = digest.iter().take(16);
+        sum.wrapping_add(short.fold(0, |short, byte| short << 8 | u128::from(*byte)))
+    };
+    let (mut wanted, mut found) = (0, 0);
+    for record in log.read(Offset::FIRST) {
+        // One that cannot be read was told already, and says nothing about streams.
+        let Ok(record) = record else { return Ok(()) };
+        wanted = add(wanted, &stream_key(&record.stream, record.offset));
+    }
+    let head = log.head().offset;
+    for entry in log
+        .db()
+        .iterator_cf(log.family(STREAMS)?, IteratorMode::Start)
+    {
+        let (key, value) = entry.map_err(|error| Error::storage("read a stream", error))?;
+        found = add(found, &key);
+        if !value.is_empty() {
+            report.problem(head, "an entry of a stream says more than its key");
+        }
+    }
+    if wanted != found {
+        report.problem(head, "the streams do not list the records that there are");
+    }
+    Ok(())
+}
+
+/// Every blob has the bytes that its name says, also where no record names it.
+fn check_blobs(log: &RocksLog, report: &mut Report) -> Result<()> {
+    for blob in log
+        .db()
+        .iterator_cf(log.family(BLOBS)?, IteratorMode::Start)
+    {
+        let (name, sealed) = blob.map_err(|error| Error::storage("read a blob", error))?;
+        let digest = Digest::of(&sealed);
+        if *name != digest.0 {
+            report.problem(Offset::default(), Error::AlteredBlob(digest));
+        }
+    }
+    Ok(())
+}
+
+fn check_meta(log: &RocksLog, _report: &mut Report) -> Result<()> {
+    for pair in log.db().iterator_cf(log.family(META)?, IteratorMode::Start) {
+        pair.map_err(|error| Error::storage("read what the log says about itself", error))?;
+    }
+    Ok(())
+}
