@@ -16,7 +16,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
 
 use crate::prune::reason;
-use crate::{Executor, FIELD_MANAGER, Trouble, named, reference};
+use crate::{Executor, FIELD_MANAGER, Trouble, named};
 
 /// Objects of one command that are applied at a time.
 const AT_A_TIME: usize = 8;
@@ -40,7 +40,10 @@ impl Executor {
             .buffered(AT_A_TIME)
             .try_collect()
             .await?;
-        let mut outcome = ObjectsApplied { object: Some(object), ..ObjectsApplied::default() };
+        let mut outcome = ObjectsApplied {
+            object: Some(object),
+            ..ObjectsApplied::default()
+        };
         for result in results {
             match result {
                 Outcome::Applied(applied) => outcome.applied.push(applied),
@@ -57,10 +60,13 @@ impl Executor {
         force: bool,
     ) -> Result<Outcome, Trouble> {
         let target = named(rendered.object.clone())?;
-        let digest: Digest = rendered
-            .manifest
-            .parse()
-            .map_err(|error: fluvial_event::ParseDigestError| Trouble::Command(error.to_string()))?;
+        let digest: Digest =
+            rendered
+                .manifest
+                .parse()
+                .map_err(|error: fluvial_event::ParseDigestError| {
+                    Trouble::Command(error.to_string())
+                })?;
         let manifest: Value = serde_json::from_slice(&self.blobs.get(&digest)?)
             .map_err(|error| Trouble::Command(format!("blob {digest} is no manifest: {error}")))?;
         let force = force || rendered.force;
@@ -70,9 +76,9 @@ impl Executor {
             Err(error) => Err(error),
         };
         match done {
-            Ok((live, action)) => {
-                Ok(Outcome::Applied(applied(&self.key, rendered, &manifest, &live, action)))
-            }
+            Ok((live, action)) => Ok(Outcome::Applied(applied(
+                &self.key, rendered, &manifest, &live, action,
+            ))),
             Err(error) if error.retry() == Retry::Soon => Err(error.into()),
             Err(error) => {
                 let hint = if error.immutable() && !force {
@@ -100,7 +106,9 @@ impl Executor {
         if rendered.policy != "IfNotPresent" {
             return Ok(None);
         }
-        cluster.get(&fluvial_cluster::Reference::of(manifest)?).await
+        cluster
+            .get(&fluvial_cluster::Reference::of(manifest)?)
+            .await
     }
 }
 
@@ -109,7 +117,11 @@ async fn apply_or_recreate(
     manifest: &Value,
     force: bool,
 ) -> Result<(Value, Action), fluvial_cluster::Error> {
-    let how = Apply { field_manager: FIELD_MANAGER.into(), takeover: Takeover::Legacy { also: Vec::new() }, ..Apply::flux() };
+    let how = Apply {
+        field_manager: FIELD_MANAGER.into(),
+        takeover: Takeover::Legacy { also: Vec::new() },
+        ..Apply::flux()
+    };
     match cluster.apply(manifest, &how).await {
         Ok(applied) => Ok((applied.object, action(applied.action))),
         Err(error) if force && error.immutable() => {
@@ -127,9 +139,18 @@ async fn remove(
     cluster: &Cluster,
     target: &fluvial_cluster::Reference,
 ) -> Result<(), fluvial_cluster::Error> {
-    let Some(live) = cluster.get(target).await? else { return Ok(()) };
-    let uid = live.pointer("/metadata/uid").and_then(Value::as_str).map(str::to_owned);
-    let how = Delete { uid: uid.clone(), resource_version: None, propagation: Propagation::Background };
+    let Some(live) = cluster.get(target).await? else {
+        return Ok(());
+    };
+    let uid = live
+        .pointer("/metadata/uid")
+        .and_then(Value::as_str)
+        .map(str::to_owned);
+    let how = Delete {
+        uid: uid.clone(),
+        resource_version: None,
+        propagation: Propagation::Background,
+    };
     cluster.delete(target, &how).await?;
     let gone = async {
         let mut pause = Duration::from_millis(20);
@@ -143,7 +164,9 @@ async fn remove(
         Ok(())
     };
     // What does not go in time makes the apply fail with the error it had before.
-    tokio::time::timeout(RECREATE_TIMEOUT, gone).await.unwrap_or(Ok(()))
+    tokio::time::timeout(RECREATE_TIMEOUT, gone)
+        .await
+        .unwrap_or(Ok(()))
 }
 
 fn action(action: fluvial_cluster::Action) -> Action {
@@ -154,12 +177,25 @@ fn action(action: fluvial_cluster::Action) -> Action {
     }
 }
 
-fn applied(key: &Key, rendered: Rendered, manifest: &Value, live: &Value, action: Action) -> AppliedObject {
-    let text = |pointer| live.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+fn applied(
+    key: &Key,
+    rendered: Rendered,
+    manifest: &Value,
+    live: &Value,
+    action: Action,
+) -> AppliedObject {
+    let text = |pointer| {
+        live.pointer(pointer)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
     AppliedObject {
         uid: text("/metadata/uid"),
         resource_version: text("/metadata/resourceVersion"),
-        live: key.mac(&canonical(&drift::projection(manifest, live))).to_string(),
+        live: key
+            .mac(&canonical(&drift::projection(manifest, live)))
+            .to_string(),
         action: action.into(),
         rendered: Some(rendered),
     }

@@ -10,7 +10,8 @@ use fluvial_apply::{Markers, Object, Owner, Scope, normalize, order};
 use fluvial_event::{
     BuildFailed, BuildKustomization, Digest, Event, ManifestsBuilt, ObjectRef, Rendered,
 };
-use fluvial_kustomize::{overlay, substitute};
+use fluvial_kustomize::{flux, substitute};
+use fluvial_log::BlobStore;
 use fluvial_manifest::digest::canonical;
 use fluvial_manifest::{ObjectId, Tree, Value};
 use fluvial_source::{Limits, archive};
@@ -33,6 +34,21 @@ impl Trees {
         kept.truncate(Self::KEPT);
     }
 
+    fn get_or_unpack(&self, blob: &str, blobs: &dyn BlobStore) -> Result<Tree, Trouble> {
+        if let Some(tree) = self.get(blob) {
+            return Ok(tree);
+        }
+        let digest: Digest = blob
+            .parse()
+            .map_err(|error: fluvial_event::ParseDigestError| {
+                Trouble::Command(error.to_string())
+            })?;
+        let tree = archive::unpack(&blobs.get(&digest)?, &Limits::default())
+            .map_err(|error| Trouble::Command(error.to_string()))?;
+        self.keep(blob, tree.clone());
+        Ok(tree)
+    }
+
     fn get(&self, blob: &str) -> Option<Tree> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let at = kept.iter().position(|(name, _)| name == blob)?;
@@ -51,7 +67,10 @@ struct Refusal {
 
 impl Refusal {
     fn build(error: impl std::fmt::Display) -> Self {
-        Self { reason: "BuildFailed", message: error.to_string() }
+        Self {
+            reason: "BuildFailed",
+            message: error.to_string(),
+        }
     }
 }
 
@@ -71,14 +90,29 @@ impl Executor {
                 let objects = self.store(objects).await?;
                 let digest = digest(&objects);
                 let object = Some(object);
-                Ok(ManifestsBuilt { object, generation, revision, objects, digest }.into())
+                Ok(ManifestsBuilt {
+                    object,
+                    generation,
+                    revision,
+                    objects,
+                    digest,
+                }
+                .into())
             }
             Err(Refusal { reason, message }) => {
                 let reason = reason.to_owned();
                 // A new artifact or a new spec makes a new attempt; the same gives the same.
                 let terminal = false;
                 let object = Some(object);
-                Ok(BuildFailed { object, generation, revision, reason, message, terminal }.into())
+                Ok(BuildFailed {
+                    object,
+                    generation,
+                    revision,
+                    reason,
+                    message,
+                    terminal,
+                }
+                .into())
             }
         }
     }
@@ -101,18 +135,7 @@ impl Executor {
         };
         let (trees, blobs) = (self.trees.clone(), self.blobs.clone());
         let rendered = tokio::task::spawn_blocking(move || {
-            let tree = match trees.get(&blob) {
-                Some(tree) => tree,
-                None => {
-                    let digest: Digest = blob.parse().map_err(
-                        |error: fluvial_event::ParseDigestError| Trouble::Command(error.to_string()),
-                    )?;
-                    let tree = archive::unpack(&blobs.get(&digest)?, &Limits::default())
-                        .map_err(|error| Trouble::Command(error.to_string()))?;
-                    trees.keep(&blob, tree.clone());
-                    tree
-                }
-            };
+            let tree = trees.get_or_unpack(&blob, &*blobs)?;
             Ok::<_, Trouble>(render(&tree, &spec, variables.as_ref()))
         })
         .await;
@@ -132,7 +155,9 @@ impl Executor {
         object: &ObjectRef,
         spec: &KustomizationSpec,
     ) -> Result<Result<Option<BTreeMap<String, String>>, Refusal>, Trouble> {
-        let Some(post_build) = &spec.post_build else { return Ok(Ok(None)) };
+        let Some(post_build) = &spec.post_build else {
+            return Ok(Ok(None));
+        };
         let mut variables = BTreeMap::new();
         for from in &post_build.substitute_from {
             let kind = match from.kind {
@@ -153,7 +178,10 @@ impl Executor {
             }
         }
         variables.extend(
-            post_build.substitute.iter().map(|(name, value)| (name.clone(), value.replace('\n', ""))),
+            post_build
+                .substitute
+                .iter()
+                .map(|(name, value)| (name.clone(), value.replace('\n', ""))),
         );
         let is_due = match post_build.substitute_strategy {
             SubstituteStrategy::WithVariables => !variables.is_empty(),
@@ -173,22 +201,35 @@ impl Executor {
             .iter()
             .map(|manifest| {
                 let (group, version) = read::group_version(read::api_version(manifest));
-                (group.to_owned(), version.to_owned(), read::kind(manifest).to_owned())
+                (
+                    group.to_owned(),
+                    version.to_owned(),
+                    read::kind(manifest).to_owned(),
+                )
             })
             .collect();
         let mut scopes = BTreeMap::new();
         for (group, version, kind) in kinds {
             match self.cluster.resource(&group, &version, &kind).await {
                 Ok(resource) => {
-                    let scope = if resource.namespaced { Scope::Namespaced } else { Scope::Cluster };
+                    let scope = if resource.namespaced {
+                        Scope::Namespaced
+                    } else {
+                        Scope::Cluster
+                    };
                     scopes.insert((group, kind), scope);
                 }
-                Err(error) if error.retry() == fluvial_cluster::Retry::Soon => return Err(error.into()),
+                Err(error) if error.retry() == fluvial_cluster::Retry::Soon => {
+                    return Err(error.into());
+                }
                 // Its definition may come with the same manifests; else the apply says what is missing.
                 Err(_) => {}
             }
         }
-        let owner = Owner { name: object.name.clone(), namespace: object.namespace.clone() };
+        let owner = Owner {
+            name: object.name.clone(),
+            namespace: object.namespace.clone(),
+        };
         let scope = |id: &ObjectId| scopes.get(&(id.group.clone(), id.kind.clone())).copied();
         Ok(normalize::objects(manifests, &owner, &scope).map_err(Refusal::build))
     }
@@ -198,7 +239,10 @@ impl Executor {
         let blobs = self.blobs.clone();
         tokio::task::spawn_blocking(move || {
             let mut rendered = Vec::with_capacity(objects.len());
-            for (stage, number) in order::stages(objects, &BTreeSet::new()).into_iter().zip(1..) {
+            for (stage, number) in order::stages(objects, &BTreeSet::new())
+                .into_iter()
+                .zip(1..)
+            {
                 for object in stage.objects {
                     let manifest = blobs.put(&canonical(&object.value))?.to_string();
                     rendered.push(describe(&object, manifest, number));
@@ -228,9 +272,11 @@ fn render(
             ),
         });
     }
-    let objects = overlay::build(tree, path, &overlay_of(spec)).map_err(Refusal::build)?;
+    let objects = flux::build(tree, path, &overlay_of(spec)).map_err(Refusal::build)?;
     match variables {
-        Some(variables) => substitute::substitute(objects, variables, STRICT).map_err(Refusal::build),
+        Some(variables) => {
+            substitute::substitute(objects, variables, STRICT).map_err(Refusal::build)
+        }
         None => Ok(objects),
     }
 }
@@ -245,7 +291,11 @@ fn unsupported(spec: &KustomizationSpec) -> Option<&'static str> {
         Some("ignore")
     } else if !spec.health_check_exprs.is_empty() {
         Some("healthCheckExprs")
-    } else if spec.depends_on.iter().any(|dependency| dependency.ready_expr.is_some()) {
+    } else if spec
+        .depends_on
+        .iter()
+        .any(|dependency| dependency.ready_expr.is_some())
+    {
         Some("dependsOn[].readyExpr")
     } else {
         None
@@ -261,9 +311,20 @@ fn describe(object: &Object, manifest: String, stage: u32) -> Rendered {
         Ssa::IfNotPresent => "IfNotPresent",
         Ssa::Ignore => "Ignore",
     };
-    let ObjectId { group, kind, namespace, name } = object.id.clone();
+    let ObjectId {
+        group,
+        kind,
+        namespace,
+        name,
+    } = object.id.clone();
     Rendered {
-        object: Some(ObjectRef { group, version: object.version.clone(), kind, namespace, name }),
+        object: Some(ObjectRef {
+            group,
+            version: object.version.clone(),
+            kind,
+            namespace,
+            name,
+        }),
         manifest,
         stage,
         keep: markers.is_kept,
@@ -277,7 +338,11 @@ fn digest(objects: &[Rendered]) -> String {
     let lines: Vec<_> = objects
         .iter()
         .map(|rendered| {
-            let object = rendered.object.as_ref().map(ToString::to_string).unwrap_or_default();
+            let object = rendered
+                .object
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default();
             format!("{object} {}\n", rendered.manifest)
         })
         .collect();

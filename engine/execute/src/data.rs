@@ -16,16 +16,28 @@ pub(crate) async fn read(
     namespace: &str,
     name: &str,
 ) -> Result<Option<BTreeMap<String, Vec<u8>>>, Trouble> {
-    let Some(object) = cluster.get(&Reference::new("v1", kind, namespace, name)).await? else {
+    let Some(object) = cluster
+        .get(&Reference::new("v1", kind, namespace, name))
+        .await?
+    else {
         return Ok(None);
     };
     let is_secret = kind == "Secret";
     let mut data = BTreeMap::new();
     for (field, is_encoded) in [("data", is_secret), ("binaryData", true)] {
-        for (key, value) in object.get(field).and_then(Value::as_object).into_iter().flatten() {
+        for (key, value) in object
+            .get(field)
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten()
+        {
             let text = value.as_str().unwrap_or_default();
             // The API server admits valid base64 only.
-            let bytes = if is_encoded { STANDARD.decode(text).unwrap_or_default() } else { text.into() };
+            let bytes = if is_encoded {
+                STANDARD.decode(text).unwrap_or_default()
+            } else {
+                text.into()
+            };
             data.insert(key.clone(), bytes);
         }
     }

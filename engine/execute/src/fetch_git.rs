@@ -21,7 +21,11 @@ struct Refusal {
 impl From<fluvial_source::Error> for Refusal {
     fn from(error: fluvial_source::Error) -> Self {
         let terminal = error.retry() == Retry::Never;
-        Self { reason: error.reason(), message: error.to_string(), terminal }
+        Self {
+            reason: error.reason(),
+            message: error.to_string(),
+            terminal,
+        }
     }
 }
 
@@ -44,13 +48,32 @@ impl Executor {
         };
         let object = Some(object);
         Ok(match answer {
-            Answer::Unchanged(revision) => SourceUnchanged { object, generation, revision }.into(),
-            Answer::New(artifact) => {
-                ArtifactFetched { object, generation, artifact: Some(artifact) }.into()
+            Answer::Unchanged(revision) => SourceUnchanged {
+                object,
+                generation,
+                revision,
             }
-            Answer::Refused(Refusal { reason, message, terminal }) => {
+            .into(),
+            Answer::New(artifact) => ArtifactFetched {
+                object,
+                generation,
+                artifact: Some(artifact),
+            }
+            .into(),
+            Answer::Refused(Refusal {
+                reason,
+                message,
+                terminal,
+            }) => {
                 let reason = reason.to_owned();
-                FetchFailed { object, generation, reason, message, terminal }.into()
+                FetchFailed {
+                    object,
+                    generation,
+                    reason,
+                    message,
+                    terminal,
+                }
+                .into()
             }
         })
     }
@@ -89,7 +112,9 @@ impl Executor {
         }
         if let Some(secret) = spec.secret_ref {
             let found = match self.secret(object, &secret.name).await? {
-                Ok(data) => fluvial_source::from_secret_data(&spec.url, &data).map_err(Refusal::from),
+                Ok(data) => {
+                    fluvial_source::from_secret_data(&spec.url, &data).map_err(Refusal::from)
+                }
                 Err(refusal) => Err(refusal),
             };
             match found {
@@ -134,7 +159,11 @@ impl Executor {
             };
             let (revision, commit, tree) = match fetched {
                 Fetched::Unchanged { revision } => return Ok(Answer::Unchanged(revision)),
-                Fetched::New { revision, commit, tree } => (revision, commit, tree),
+                Fetched::New {
+                    revision,
+                    commit,
+                    tree,
+                } => (revision, commit, tree),
             };
             let packed = match archive::pack(&tree) {
                 Ok(packed) => packed,

@@ -10,15 +10,26 @@ impl Executor {
         let object = named(command.object)?;
         let known = kinds::find(&object.group, &object.kind);
         let Some((kind, finalizer)) = known.and_then(|kind| Some((kind, kind.finalizer?))) else {
-            return Err(Trouble::Command(format!("{} has no finalizer", object.kind)));
+            return Err(Trouble::Command(format!(
+                "{} has no finalizer",
+                object.kind
+            )));
         };
         let target = reference(&object);
         let present = command.present;
         if present {
-            self.cluster.add_finalizer(&target, finalizer, kind.controller).await?;
+            self.cluster
+                .add_finalizer(&target, finalizer, kind.controller)
+                .await?;
         } else {
-            self.cluster.remove_finalizer(&target, finalizer, kind.controller).await?;
+            self.cluster
+                .remove_finalizer(&target, finalizer, kind.controller)
+                .await?;
         }
-        Ok(FinalizerSet { object: Some(object), present }.into())
+        Ok(FinalizerSet {
+            object: Some(object),
+            present,
+        }
+        .into())
     }
 }

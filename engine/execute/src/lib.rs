@@ -51,7 +51,13 @@ enum Trouble {
 impl Executor {
     /// Acts on `cluster`, keeps large things in `blobs`, and git objects under `cache`.
     pub fn new(cluster: Cluster, blobs: Arc<dyn BlobStore>, key: Key, cache: PathBuf) -> Self {
-        Self { cluster, blobs, key, cache, trees: Arc::default() }
+        Self {
+            cluster,
+            blobs,
+            key,
+            cache,
+            trees: Arc::default(),
+        }
     }
 
     /// Carries `command` out and says what came of it.
@@ -63,7 +69,9 @@ impl Executor {
             Some(command::Kind::ApplyObjects(it)) => self.apply(it).await,
             Some(command::Kind::PruneObjects(it)) => self.prune(it).await,
             Some(command::Kind::SetFinalizer(it)) => self.set_finalizer(it).await,
-            None => Err(Trouble::Command("it is of a kind that this version does not know".into())),
+            None => Err(Trouble::Command(
+                "it is of a kind that this version does not know".into(),
+            )),
         };
         done.unwrap_or_else(|trouble| {
             tracing::warn!(object = object.as_ref().map(ObjectRef::to_string), %trouble, "A command failed.");

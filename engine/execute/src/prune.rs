@@ -22,15 +22,25 @@ enum Fate {
 impl Executor {
     pub(crate) async fn prune(self, command: PruneObjects) -> Result<Event, Trouble> {
         let object = named(command.object)?;
-        let owner = Owner { name: object.name.clone(), namespace: object.namespace.clone() };
+        let owner = Owner {
+            name: object.name.clone(),
+            namespace: object.namespace.clone(),
+        };
         let cluster = self.acting_as(&object, &command.service_account)?;
-        let mut outcome = ObjectsPruned { object: Some(object.clone()), ..ObjectsPruned::default() };
+        let mut outcome = ObjectsPruned {
+            object: Some(object.clone()),
+            ..ObjectsPruned::default()
+        };
         for (doomed, uid) in in_order(command.objects) {
             match delete(&cluster, &owner, &doomed, &uid).await {
                 Ok(Fate::Gone) => outcome.pruned.push(doomed),
                 Ok(Fate::Left) => outcome.left.push(doomed),
                 Err(error) if error.retry() == Retry::Soon => return Err(error.into()),
-                Err(error) if self.has_lost_its_account(&object, &command.service_account, &error).await => {
+                Err(error)
+                    if self
+                        .has_lost_its_account(&object, &command.service_account, &error)
+                        .await =>
+                {
                     outcome.left.push(doomed);
                 }
                 Err(error) => outcome.failures.push(ObjectFailure {
@@ -86,8 +96,13 @@ async fn delete(
     uid: &str,
 ) -> Result<Fate, fluvial_cluster::Error> {
     let target = reference(doomed);
-    let Some(live) = cluster.get(&target).await? else { return Ok(Fate::Gone) };
-    let live_uid = live.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default();
+    let Some(live) = cluster.get(&target).await? else {
+        return Ok(Fate::Gone);
+    };
+    let live_uid = live
+        .pointer("/metadata/uid")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
     let is_ours = Owner::of(&live).as_ref() == Some(owner) && (uid.is_empty() || uid == live_uid);
     if !is_ours || !Markers::of(&live).may_be_pruned() {
         return Ok(Fate::Left);
@@ -119,6 +134,6 @@ pub(crate) fn reason(cause: &Cause) -> &'static str {
         Cause::Timeout { .. } => "Timeout",
         Cause::Unreachable { .. } => "ServiceUnavailable",
         Cause::UnknownKind { .. } => "NoMatch",
-        Cause::Configuration { .. } | Cause::Other { .. } => "Unknown",
+        Cause::Address { .. } | Cause::Configuration { .. } | Cause::Other { .. } => "Unknown",
     }
 }

@@ -62,7 +62,9 @@ impl Ingest {
             .collect();
         live::follow_all(self, head).await;
         definitions.abort();
-        declared.into_iter().for_each(|task| task.abort());
+        for task in declared {
+            task.abort();
+        }
     }
 
     /// How many watch events said nothing that a decision reads.

@@ -49,7 +49,9 @@ pub(crate) async fn follow_all(ingest: Ingest, mut head: watch::Receiver<Offset>
             break;
         }
     }
-    watches.into_values().for_each(|task| task.abort());
+    for task in watches.into_values() {
+        task.abort();
+    }
 }
 
 fn wanted(ingest: &Ingest) -> BTreeSet<Scope> {
