@@ -78,6 +78,7 @@ pub struct Person {
 pub fn resolve(request: &GitRequest, cache_dir: &Path) -> Result<Resolved, Error> {
     let session = Session::new(request)?;
     let mut cache = Cache::open(cache_dir, &request.tenant, session.url())?;
+    session.start_clock();
     cache.heal(|repository| {
         let found = session.find(repository)?;
         Ok(Resolved {

@@ -12,6 +12,9 @@ use std::time::{Duration, Instant};
 
 use crate::Error;
 
+/// A million references, give or take.
+const LISTING_BYTES_MAX: u64 = 64 << 20;
+
 /// Shared by the parts of one operation.
 pub(super) struct Context {
     /// Without user name and password.
@@ -117,15 +120,28 @@ pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub(super) struct Bounded<R> {
     inner: R,
     received: u64,
+    bytes_max: u64,
     context: Arc<Context>,
 }
 
 impl<R> Bounded<R> {
+    /// For an answer that may be a pack.
     pub(super) fn new(inner: R, context: Arc<Context>) -> Self {
+        let bytes_max = context.received_bytes_max;
         Self {
             inner,
             received: 0,
+            bytes_max,
             context,
+        }
+    }
+
+    /// For an answer that lists references, all of which are kept in memory.
+    pub(super) fn listing(inner: R, context: Arc<Context>) -> Self {
+        let bounded = Self::new(inner, context);
+        Self {
+            bytes_max: bounded.bytes_max.min(LISTING_BYTES_MAX),
+            ..bounded
         }
     }
 }
@@ -137,12 +153,12 @@ impl<R: Read> Read for Bounded<R> {
         }
         let count = self.inner.read(buffer)?;
         self.received += count as u64;
-        if self.received > self.context.received_bytes_max {
+        if self.received > self.bytes_max {
             return Err(self.context.fail(Error::Remote {
                 url: self.context.url.clone(),
                 why: format!(
                     "the server sent more than {} bytes in one answer",
-                    self.context.received_bytes_max
+                    self.bytes_max
                 ),
             }));
         }

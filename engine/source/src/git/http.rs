@@ -146,7 +146,7 @@ impl Http for Wire {
         let client = Arc::clone(&self.client);
         match self.list(url, base_url, &headers) {
             Ok(response) => {
-                let (headers, body) = answer(response, &client.context);
+                let (headers, body) = answer(response, true, &client.context);
                 Ok(GetResponse {
                     headers: bytes(headers),
                     body: bytes(body),
@@ -195,7 +195,7 @@ fn bytes(reader: impl Read + Send + 'static) -> Bytes {
 
 type Answer = (Cursor<Vec<u8>>, Bounded<reqwest::blocking::Response>);
 
-fn answer(response: reqwest::blocking::Response, context: &Arc<Context>) -> Answer {
+fn answer(response: reqwest::blocking::Response, lists: bool, context: &Arc<Context>) -> Answer {
     let mut headers = Vec::new();
     for (name, value) in response.headers() {
         headers.extend_from_slice(name.as_str().as_bytes());
@@ -203,10 +203,13 @@ fn answer(response: reqwest::blocking::Response, context: &Arc<Context>) -> Answ
         headers.extend_from_slice(value.as_bytes());
         headers.push(b'\n');
     }
-    (
-        Cursor::new(headers),
-        Bounded::new(response, Arc::clone(context)),
-    )
+    let context = Arc::clone(context);
+    let body = if lists {
+        Bounded::listing(response, context)
+    } else {
+        Bounded::new(response, context)
+    };
+    (Cursor::new(headers), body)
 }
 
 /// A question that is sent when its answer is first read; by then `gix` has written all of it.
@@ -221,13 +224,17 @@ impl Exchange {
     fn answer(&mut self) -> io::Result<&mut Answer> {
         if let Some((url, headers)) = self.unsent.take() {
             let question = std::mem::take(&mut self.question);
+            // After the four digits of its length.
+            let lists = question
+                .get(4..)
+                .is_some_and(|line| line.starts_with(b"command=ls-refs"));
             let request = self.client.post(&url, headers, question);
             let response = self
                 .client
                 .send(request)
                 .and_then(|response| self.client.accept(response));
             match response {
-                Ok(response) => self.answer = Some(answer(response, &self.client.context)),
+                Ok(response) => self.answer = Some(answer(response, lists, &self.client.context)),
                 Err(error) => return Err(self.client.context.fail(error)),
             }
         }

@@ -153,18 +153,14 @@ fn refuse(field: &'static str, value: &str, why: &str) -> Error {
 mod tests {
     use super::*;
 
-    fn some(text: &str) -> Option<String> {
-        Some(text.to_owned())
-    }
-
     #[test]
     fn precedence_is_flux() {
         let all = Reference {
-            branch: some("main"),
-            tag: some("v1"),
-            semver: some("1.x"),
-            commit: some(&"a".repeat(40)),
-            name: some("refs/pull/1/head"),
+            branch: Some("main".into()),
+            tag: Some("v1".into()),
+            semver: Some("1.x".into()),
+            commit: Some("a".repeat(40)),
+            name: Some("refs/pull/1/head".into()),
         };
         assert!(matches!(
             Target::of(&all),
@@ -185,7 +181,7 @@ mod tests {
             ("refs/pull/1/head", "refs/pull/1/head")
         );
         let all = Reference {
-            name: some(""),
+            name: Some(String::new()),
             ..all
         };
         assert!(matches!(Target::of(&all), Ok(Target::Tags { .. })));
@@ -227,19 +223,19 @@ mod tests {
         ] {
             for reference in [
                 Reference {
-                    branch: some(hostile),
+                    branch: Some(hostile.into()),
                     ..Reference::default()
                 },
                 Reference {
-                    tag: some(hostile),
+                    tag: Some(hostile.into()),
                     ..Reference::default()
                 },
                 Reference {
-                    name: some(hostile),
+                    name: Some(hostile.into()),
                     ..Reference::default()
                 },
                 Reference {
-                    commit: some(hostile),
+                    commit: Some(hostile.into()),
                     ..Reference::default()
                 },
             ] {
@@ -251,7 +247,7 @@ mod tests {
         }
         for name in ["refs/../../x", "main", "refs/heads/../x"] {
             let reference = Reference {
-                name: some(name),
+                name: Some(name.into()),
                 ..Reference::default()
             };
             assert!(Target::of(&reference).is_err(), "{name} was accepted");

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use fluvial_manifest::{Entry, Tree};
 use fluvial_source::{
-    Credentials, Error, Fetched, GitRequest, Reference, Retry, Secret, fetch, from_secret_data,
-    resolve,
+    Credentials, Error, Fetched, GitRequest, Reference, Retry, Secret, Tls, fetch,
+    from_secret_data, proxy_from_secret_data, resolve,
 };
 use tempfile::TempDir;
 
@@ -45,6 +45,41 @@ fn branch(name: &str) -> Reference {
     }
 }
 
+fn tag(name: &str) -> Reference {
+    Reference {
+        tag: Some(name.to_owned()),
+        ..Reference::default()
+    }
+}
+
+fn semver(range: &str) -> Reference {
+    Reference {
+        semver: Some(range.to_owned()),
+        ..Reference::default()
+    }
+}
+
+fn commit(sha: &str) -> Reference {
+    Reference {
+        commit: Some(sha.to_owned()),
+        ..Reference::default()
+    }
+}
+
+fn on_main(sha: &str) -> Reference {
+    Reference {
+        branch: Some("main".to_owned()),
+        ..commit(sha)
+    }
+}
+
+fn name(name: &str) -> Reference {
+    Reference {
+        name: Some(name.to_owned()),
+        ..Reference::default()
+    }
+}
+
 #[test]
 fn every_kind_of_reference_leads_to_its_revision_and_files() {
     let repository = Repository::with(&[("a.yaml", "one")]);
@@ -57,91 +92,31 @@ fn every_kind_of_reference_leads_to_its_revision_and_files() {
     let third = repository.commit(&[("a.yaml", "three")]);
     repository.git(&["branch", "dev/next", &second]);
 
-    let some = |text: &str| Some(text.to_owned());
-    let none = Reference::default;
     let table = [
         (branch("main"), format!("main@sha1:{third}"), "three"),
         (branch("dev/next"), format!("dev/next@sha1:{second}"), "two"),
+        (tag("v1.0.0"), format!("v1.0.0@sha1:{first}"), "one"),
+        (tag("1.1.0"), format!("1.1.0@sha1:{second}"), "two"),
+        (semver("1.x"), format!("1.1.0@sha1:{second}"), "two"),
+        (semver("~1.0"), format!("v1.0.0@sha1:{first}"), "one"),
         (
-            Reference {
-                tag: some("v1.0.0"),
-                ..none()
-            },
-            format!("v1.0.0@sha1:{first}"),
-            "one",
-        ),
-        (
-            Reference {
-                tag: some("1.1.0"),
-                ..none()
-            },
-            format!("1.1.0@sha1:{second}"),
-            "two",
-        ),
-        (
-            Reference {
-                semver: some("1.x"),
-                ..none()
-            },
-            format!("1.1.0@sha1:{second}"),
-            "two",
-        ),
-        (
-            Reference {
-                semver: some("~1.0"),
-                ..none()
-            },
-            format!("v1.0.0@sha1:{first}"),
-            "one",
-        ),
-        (
-            Reference {
-                semver: some(">=1.0.0-0"),
-                ..none()
-            },
+            semver(">=1.0.0-0"),
             format!("v2.0.0-rc.1@sha1:{second}"),
             "two",
         ),
+        (commit(&first), format!("sha1:{first}"), "one"),
+        (on_main(&first), format!("main@sha1:{first}"), "one"),
         (
-            Reference {
-                commit: some(&first),
-                ..none()
-            },
-            format!("sha1:{first}"),
-            "one",
-        ),
-        (
-            Reference {
-                commit: some(&first),
-                ..branch("main")
-            },
-            format!("main@sha1:{first}"),
-            "one",
-        ),
-        (
-            Reference {
-                name: some("refs/pull/7/head"),
-                ..none()
-            },
+            name("refs/pull/7/head"),
             format!("refs/pull/7/head@sha1:{first}"),
             "one",
         ),
         (
-            Reference {
-                name: some("refs/heads/main"),
-                ..none()
-            },
+            name("refs/heads/main"),
             format!("refs/heads/main@sha1:{third}"),
             "three",
         ),
-        (
-            Reference {
-                name: some("HEAD"),
-                ..none()
-            },
-            format!("HEAD@sha1:{third}"),
-            "three",
-        ),
+        (name("HEAD"), format!("HEAD@sha1:{third}"), "three"),
     ];
     for old_protocol in [false, true] {
         let server = Server::start(
@@ -393,27 +368,78 @@ fn redirects_that_lead_astray_are_refused() {
 
 #[test]
 fn a_loop_of_redirects_ends() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let free = listener.local_addr().unwrap();
-    drop(listener);
     let repository = Repository::with(&[("a", "1")]);
-    // The second server sends back to the first; which of the two is asked first does not matter.
+    // Relative to where it was asked: to itself.
     let manners = Manners {
-        redirect: Some(format!("http://{free}")),
+        redirect: Some(String::new()),
         ..Manners::default()
     };
-    let first = Server::start(repository.root(), manners);
-    let manners = Manners {
-        redirect: Some(first.base()),
-        ..Manners::default()
-    };
-    let second = Server::start(repository.root(), manners);
+    let server = Server::start(repository.root(), manners);
     let error = fetch(
-        &at(&second.url(), branch("main")),
+        &at(&server.url(), branch("main")),
         TempDir::new().unwrap().path(),
     )
     .unwrap_err();
-    assert!(matches!(error, Error::Unreachable { .. }), "{error:?}");
+    assert!(
+        error.to_string().contains("redirects more than 5 times"),
+        "{error}"
+    );
+    assert_eq!(server.seen().len(), 6);
+}
+
+#[test]
+fn a_proxy_is_gone_through() {
+    let repository = Repository::with(&[("a", "1")]);
+    let proxy = Server::start(repository.root(), Manners::default());
+    let data = [
+        ("address", proxy.base()),
+        ("username", "me".to_owned()),
+        ("password", "pw".to_owned()),
+    ]
+    .map(|(key, value)| (key.to_owned(), value.into_bytes()));
+    let request = GitRequest {
+        proxy: Some(proxy_from_secret_data(&BTreeMap::from(data)).unwrap()),
+        ..at("http://git.invalid/repo", branch("main"))
+    };
+    new(&request, &TempDir::new().unwrap());
+
+    let data = BTreeMap::from([("address".to_owned(), b"socks5://h:1".to_vec())]);
+    let request = GitRequest {
+        proxy: Some(proxy_from_secret_data(&data).unwrap()),
+        ..request
+    };
+    let error = fetch(&request, TempDir::new().unwrap().path()).unwrap_err();
+    assert!(matches!(error, Error::Credentials { .. }), "{error:?}");
+}
+
+#[test]
+fn a_server_may_ask_for_the_clients_certificate() {
+    let repository = Repository::with(&[("a", "1")]);
+    let (server, certificate, key) = Server::start_mutual_tls(repository.root());
+    let data = BTreeMap::from(
+        [
+            ("ca.crt", server.ca.clone()),
+            ("tls.crt", certificate),
+            ("tls.key", key),
+        ]
+        .map(|(name, pem)| (name.to_owned(), pem.into_bytes())),
+    );
+    let (credentials, tls) = from_secret_data(&server.url(), &data).unwrap();
+    let request = GitRequest {
+        credentials,
+        tls,
+        ..at(&server.url(), branch("main"))
+    };
+    new(&request, &TempDir::new().unwrap());
+
+    let nameless = GitRequest {
+        tls: Tls {
+            client: None,
+            ..request.tls.clone()
+        },
+        ..request
+    };
+    fetch(&nameless, TempDir::new().unwrap().path()).unwrap_err();
 }
 
 #[test]
@@ -452,43 +478,14 @@ fn what_is_not_there_is_said_with_what_is() {
     let repository = Repository::with(&[("a", "1")]);
     let server = Server::start(repository.root(), Manners::default());
     let cache = TempDir::new().unwrap();
-    let some = |text: &str| Some(text.to_owned());
-    let commit = "0123456789abcdef0123456789abcdef01234567";
+    let absent = "0123456789abcdef0123456789abcdef01234567";
     let table = [
         (Reference::default(), "branch 'master'", "main"),
         (branch("gone"), "branch 'gone'", "main"),
-        (
-            Reference {
-                tag: some("v1"),
-                ..Reference::default()
-            },
-            "tag 'v1'",
-            "no tags",
-        ),
-        (
-            Reference {
-                semver: some(">=1"),
-                ..Reference::default()
-            },
-            "range '>=1'",
-            "no tags",
-        ),
-        (
-            Reference {
-                name: some("refs/pull/1/head"),
-                ..Reference::default()
-            },
-            "refs/pull/1/head",
-            "main",
-        ),
-        (
-            Reference {
-                commit: some(commit),
-                ..Reference::default()
-            },
-            commit,
-            "branch",
-        ),
+        (tag("v1"), "tag 'v1'", "no tags"),
+        (semver(">=1"), "range '>=1'", "no tags"),
+        (name("refs/pull/1/head"), "refs/pull/1/head", "main"),
+        (commit(absent), absent, "branch"),
     ];
     for (reference, what, instead) in table {
         let error = fetch(&at(&server.url(), reference), cache.path()).unwrap_err();

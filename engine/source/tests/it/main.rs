@@ -1,8 +1,14 @@
 //! Fetching from real servers: git's own, over HTTP, HTTPS and SSH, started here on loopback.
 
+#[cfg(test)]
 mod hostile;
+#[cfg(test)]
 mod http;
+#[cfg(test)]
 mod ignore;
+#[cfg(test)]
 mod repository;
+#[cfg(test)]
 mod server;
+#[cfg(test)]
 mod ssh;

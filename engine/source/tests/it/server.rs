@@ -54,6 +54,31 @@ impl Server {
         Self::start_on(root, manners, Some(Arc::new(config)), issued.cert.pem())
     }
 
+    /// Over TLS, for clients with the one certificate whose PEM and key follow.
+    pub(crate) fn start_mutual_tls(root: &Path) -> (Self, String, String) {
+        let server = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+        let client = rcgen::generate_simple_self_signed(vec!["client".to_owned()]).unwrap();
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(client.cert.der().clone()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(
+            Arc::new(roots),
+            Arc::clone(&provider),
+        )
+        .build()
+        .unwrap();
+        let key = PrivateKeyDer::try_from(server.signing_key.serialize_der()).unwrap();
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_client_cert_verifier(verifier)
+            .with_single_cert(vec![server.cert.der().clone()], key)
+            .unwrap();
+        let config = Some(Arc::new(config));
+        let this = Self::start_on(root, Manners::default(), config, server.cert.pem());
+        (this, client.cert.pem(), client.signing_key.serialize_pem())
+    }
+
     fn start_on(
         root: &Path,
         manners: Manners,
@@ -168,7 +193,15 @@ impl Request {
         let mut line = String::new();
         reader.read_line(&mut line).ok()?;
         let mut words = line.split_whitespace();
-        let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
+        let (method, target) = (words.next()?.to_owned(), words.next()?);
+        // A proxy is given whole URLs.
+        let target = match target
+            .strip_prefix("http://")
+            .and_then(|rest| rest.find('/').map(|at| &rest[at..]))
+        {
+            Some(path) => path.to_owned(),
+            None => target.to_owned(),
+        };
         let mut headers = BTreeMap::new();
         loop {
             let mut line = String::new();

@@ -221,6 +221,8 @@ fn a_path_is_never_run_by_the_shell_it_passes() {
     }
 }
 
+type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], Option<&'a str>);
+
 #[test]
 fn secrets_are_read_as_flux_spells_them() {
     let data = |pairs: &[(&str, &str)]| {
@@ -232,7 +234,7 @@ fn secrets_are_read_as_flux_spells_them() {
     let ssh = "ssh://git@h/r";
     let https = "https://h/r";
     // url, keys, what the error names (or nothing)
-    let table: &[(&str, &[(&str, &str)], Option<&str>)] = &[
+    let table: &[Case] = &[
         (ssh, &[("identity", "k"), ("known_hosts", "h")], None),
         (ssh, &[("identity", "k")], Some("known_hosts")),
         (ssh, &[("known_hosts", "h")], Some("identity")),
