@@ -1,0 +1,279 @@
+//! What must hold after every step: the laws, asked of the log by someone who trusts nobody.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fluvial_api::KustomizationSpec;
+use fluvial_event::{
+    Command, Digest, Event, Id, ObjectRef, Offset, PruneObjects, Record, command, encode,
+};
+use fluvial_log::EventLog;
+use fluvial_log::memory::{MemoryLog, MemoryState};
+use fluvial_reduce::World;
+use fluvial_runtime::recover;
+use fluvial_runtime::replay::Replay;
+
+use crate::cluster::Cluster;
+use crate::git::{Folder, Git};
+
+/// What the checker knows of an attempt.
+#[derive(Clone, Debug, Default)]
+struct Attempt {
+    revision: String,
+    path: String,
+    built: Option<BTreeSet<ObjectRef>>,
+}
+
+/// Follows the log from its first record.
+#[derive(Debug, Default)]
+pub struct Checker {
+    replay: Replay,
+    fed: Offset,
+    outstanding: BTreeMap<ObjectRef, Id>,
+    uids: BTreeMap<ObjectRef, String>,
+    attempts: BTreeMap<ObjectRef, Attempt>,
+    durable: BTreeSet<Id>,
+    decided: usize,
+    digest: Digest,
+    /// Commands issued so far.
+    pub commands: u64,
+    /// Repairs among them.
+    pub repairs: u64,
+}
+
+/// More decisions than this after one piece of news are a loop.
+const DECISIONS_MAX: usize = 200;
+
+impl Checker {
+    /// The offset of the last record that was checked.
+    pub fn offset(&self) -> Offset {
+        self.fed
+    }
+
+    /// The digest of every byte of the log.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// The world by replay from the first record.
+    pub fn world(&self) -> &World {
+        self.replay.world()
+    }
+
+    /// Takes the records that are new, as `log` holds them.
+    pub fn follow(
+        &mut self,
+        log: &MemoryLog,
+        git: &Git,
+        cluster: &Cluster,
+        mut each: impl FnMut(&Record),
+    ) -> Result<(), String> {
+        for record in log.read(self.fed.next()) {
+            let record = record.map_err(|error| error.to_string())?;
+            each(&record);
+            self.check(&record, git, cluster)
+                .map_err(|why| format!("at {}: {why}", record.offset))?;
+            self.replay.feed(&record);
+            self.digest = Digest::of_parts(&[&self.digest.0, &encode(&record)]);
+            self.fed = record.offset;
+        }
+        Ok(())
+    }
+
+    fn check(&mut self, record: &Record, git: &Git, cluster: &Cluster) -> Result<(), String> {
+        if record.event.is_decision() {
+            self.decided += 1;
+            if self.decided > DECISIONS_MAX {
+                return Err("it decides without end".into());
+            }
+        } else {
+            self.decided = 0;
+        }
+        let object = record.event.object().map(ObjectRef::identity);
+        let Some(object) = object else {
+            return Ok(());
+        };
+        match &record.event {
+            Event::ResourceObserved(seen) => {
+                let before = self.uids.insert(object.clone(), seen.uid.clone());
+                if before.is_some_and(|before| before != seen.uid) {
+                    self.outstanding.remove(&object);
+                }
+            }
+            Event::ResourceDeleted(_) => {
+                self.outstanding.remove(&object);
+            }
+            Event::CommandIssued(issued) => {
+                let command = issued.command.clone().unwrap_or_default();
+                if let Some(before) = self.outstanding.insert(object.clone(), record.id) {
+                    return Err(format!(
+                        "{object} is told to {} while {before} is under way",
+                        command.name()
+                    ));
+                }
+                self.durable.insert(record.id);
+                self.commands += 1;
+                self.issued(&object, &command, git, cluster)?;
+            }
+            _ if self.outstanding.get(&object) == Some(&record.cause)
+                && !record.event.is_decision() =>
+            {
+                self.outstanding.remove(&object);
+                if let Event::ManifestsBuilt(built) = &record.event {
+                    let set = built
+                        .objects
+                        .iter()
+                        .filter_map(|it| it.object.as_ref())
+                        .map(ObjectRef::identity)
+                        .collect();
+                    self.attempts.entry(object).or_default().built = Some(set);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn issued(
+        &mut self,
+        object: &ObjectRef,
+        command: &Command,
+        git: &Git,
+        cluster: &Cluster,
+    ) -> Result<(), String> {
+        match &command.kind {
+            Some(command::Kind::BuildKustomization(build)) => {
+                let spec: KustomizationSpec =
+                    serde_json::from_slice(&build.spec).map_err(|error| error.to_string())?;
+                let attempt = Attempt {
+                    revision: build.artifact.clone().unwrap_or_default().revision,
+                    path: spec.path.unwrap_or_default(),
+                    built: None,
+                };
+                self.attempts.insert(object.clone(), attempt);
+                Ok(())
+            }
+            Some(command::Kind::ApplyObjects(apply)) => {
+                self.repairs += u64::from(!apply.repair.is_empty());
+                Ok(())
+            }
+            Some(command::Kind::PruneObjects(prune)) => {
+                self.check_prune(object, prune, git, cluster)
+            }
+            Some(command::Kind::FetchGit(_) | command::Kind::SetFinalizer(_)) | None => Ok(()),
+        }
+    }
+
+    /// Nothing is pruned without evidence: what is to go is owned, and is neither in the set that was
+    /// built nor in the commit that it was built from; or its owner is being deleted.
+    fn check_prune(
+        &self,
+        object: &ObjectRef,
+        prune: &PruneObjects,
+        git: &Git,
+        cluster: &Cluster,
+    ) -> Result<(), String> {
+        let owned = self
+            .world()
+            .kustomizations()
+            .get(object)
+            .map(|it| it.owned());
+        for doomed in &prune.objects {
+            let key = doomed.object.clone().unwrap_or_default().identity();
+            let Some(owned) = owned.and_then(|owned| owned.get(&key)) else {
+                return Err(format!("{object} prunes {key}, which it does not own"));
+            };
+            if owned.rendered.keep {
+                return Err(format!("{object} prunes {key}, which is to be kept"));
+            }
+        }
+        let recorded = self.world().one(object).is_some_and(|it| it.deleting);
+        if recorded {
+            if cluster.declared(object).is_some_and(|it| !it.deleting) {
+                return Err(format!("{object} prunes everything and is not being deleted"));
+            }
+            return Ok(());
+        }
+        let attempt = self.attempts.get(object).cloned().unwrap_or_default();
+        let Some(built) = attempt.built else {
+            return Err(format!("{object} prunes and nothing was built"));
+        };
+        let folder = git
+            .history
+            .get(&attempt.revision)
+            .and_then(|tree| tree.get(&attempt.path));
+        let Some(Folder::Good(desired)) = folder else {
+            return Err(format!("{object} prunes by a commit that does not build"));
+        };
+        for doomed in &prune.objects {
+            let key = doomed.object.clone().unwrap_or_default().identity();
+            let wanted = desired.iter().any(|it| it.object().identity() == key);
+            if wanted || built.contains(&key) {
+                return Err(format!("{object} prunes {key}, which it wants"));
+            }
+        }
+        Ok(())
+    }
+
+    /// A command that is carried out is in the log.
+    pub fn check_order(&self, id: Id) -> Result<(), String> {
+        if self.durable.contains(&id) {
+            return Ok(());
+        }
+        Err(format!("command {id} is carried out and is not in the log"))
+    }
+
+    /// The live world is the one that the log makes.
+    pub fn check_live(&self, live: &World, thorough: bool) -> Result<(), String> {
+        let replayed = self.world();
+        if live != replayed || thorough && live.digest() != replayed.digest() {
+            return Err(format!(
+                "the live world is not the one replayed:\nlive {live:#?}\nreplayed {replayed:#?}"
+            ));
+        }
+        let outstanding: BTreeMap<_, _> = live
+            .outstanding()
+            .map(|(object, it)| (object.clone(), Id(it.id)))
+            .collect();
+        if outstanding != self.outstanding {
+            return Err(format!(
+                "commands under way differ: {outstanding:?} live, {:?} by the log",
+                self.outstanding
+            ));
+        }
+        Ok(())
+    }
+
+    /// A replay from the first record finds no difference, and the stored state with the rest of the
+    /// log makes the same world.
+    pub fn check_whole(&self, log: &MemoryLog, state: &MemoryState) -> Result<(), String> {
+        let mut replay = Replay::from(Offset::FIRST);
+        for record in log.read(Offset::FIRST) {
+            replay.feed(&record.map_err(|error| error.to_string())?);
+        }
+        let (report, world) = replay.finish();
+        if report.differences > 0 {
+            return Err(format!("replay differs: {:#?}", report.examples.first()));
+        }
+        let copy = copied(state)?;
+        let recovered = recover(log, &copy).map_err(|error| error.to_string())?;
+        if recovered.world != world || recovered.world.digest() != report.state_digest {
+            return Err("state and tail do not make the world that the log makes".into());
+        }
+        Ok(())
+    }
+}
+
+/// The same state in another store.
+pub fn copied(state: &MemoryState) -> Result<MemoryState, String> {
+    use fluvial_log::StateStore;
+    let copy = MemoryState::default();
+    let pairs = state
+        .load()
+        .map(|pair| pair.map(|(key, value)| (key, Some(value))))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| error.to_string())?;
+    let applied = state.applied().map_err(|error| error.to_string())?;
+    copy.commit(applied, &pairs)
+        .map_err(|error| error.to_string())?;
+    Ok(copy)
+}

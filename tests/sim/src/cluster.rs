@@ -1,0 +1,486 @@
+//! A model of the Kubernetes API server: objects that grow older, and everything that happened to them.
+
+use std::collections::BTreeMap;
+
+use fluvial_event::{Digest, Health, Inventory, InventoryEntry, ObjectRef, Timestamp};
+use serde_json::Value;
+
+use crate::git::Manifest;
+
+/// The field manager of the engine.
+pub const ENGINE: &str = "kustomize-controller";
+/// The field that holds the owner labels.
+pub const OWNER: &str = "owner";
+/// A field that cannot change once it is set.
+pub const IMMUTABLE: &str = "immutable";
+
+/// A field and who wrote it last.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Field {
+    pub value: String,
+    pub manager: String,
+}
+
+/// An ordinary object.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Live {
+    pub uid: String,
+    pub version: u64,
+    pub fields: BTreeMap<String, Field>,
+    pub deleting: bool,
+    /// A finalizer that nobody takes off.
+    pub stuck: bool,
+    pub health: Health,
+    /// When a controller will have done its work, and how it ends.
+    settles: Option<(Timestamp, Health)>,
+}
+
+impl Live {
+    /// The owner, `namespace/name`, by its labels.
+    pub fn owner(&self) -> &str {
+        self.fields.get(OWNER).map_or("", |field| &field.value)
+    }
+}
+
+/// A Flux object.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Declaration {
+    pub uid: String,
+    pub version: u64,
+    pub generation: i64,
+    pub spec: Value,
+    pub requested_at: String,
+    pub handled_at: String,
+    pub deleting: bool,
+    pub finalizer: bool,
+    pub inventory: Vec<InventoryEntry>,
+}
+
+/// What the API server holds under a name.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Body {
+    Object(Live),
+    Declared(Declaration),
+}
+
+/// One change, as a watch tells it: `None` where the object is gone.
+#[derive(Clone, Debug)]
+pub struct Change {
+    pub version: u64,
+    pub object: ObjectRef,
+    pub body: Option<Body>,
+    pub uid: String,
+}
+
+/// Why a write was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    pub reason: &'static str,
+    pub message: String,
+}
+
+/// What a write did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    Created,
+    Configured,
+    Unchanged,
+    Recreated,
+}
+
+/// The API server and the controllers behind it.
+#[derive(Clone, Debug, Default)]
+pub struct Cluster {
+    pub now: Timestamp,
+    pub version: u64,
+    made: u64,
+    pub bodies: BTreeMap<ObjectRef, Body>,
+    /// Every change of each kind: group and kind.
+    pub history: BTreeMap<(String, String), Vec<Change>>,
+    /// Writes that changed something, made by the engine.
+    pub writes: u64,
+}
+
+/// The kind that a change belongs to.
+pub fn kind_of(object: &ObjectRef) -> (String, String) {
+    (object.group.clone(), object.kind.clone())
+}
+
+impl Cluster {
+    /// The ordinary object named `object`.
+    pub fn live(&self, object: &ObjectRef) -> Option<&Live> {
+        match self.bodies.get(&object.identity())? {
+            Body::Object(live) => Some(live),
+            Body::Declared(_) => None,
+        }
+    }
+
+    /// The Flux object named `object`.
+    pub fn declared(&self, object: &ObjectRef) -> Option<&Declaration> {
+        match self.bodies.get(&object.identity())? {
+            Body::Declared(declared) => Some(declared),
+            Body::Object(_) => None,
+        }
+    }
+
+    /// Every ordinary object.
+    pub fn lives(&self) -> impl Iterator<Item = (&ObjectRef, &Live)> {
+        self.bodies.iter().filter_map(|(object, body)| match body {
+            Body::Object(live) => Some((object, live)),
+            Body::Declared(_) => None,
+        })
+    }
+
+    fn new_uid(&mut self) -> String {
+        self.made += 1;
+        format!("uid-{}", self.made)
+    }
+
+    /// Stores `body` as a new version and tells the watches.
+    fn store(&mut self, object: &ObjectRef, mut body: Body) {
+        self.version += 1;
+        let uid = match &mut body {
+            Body::Object(live) => {
+                live.version = self.version;
+                live.uid.clone()
+            }
+            Body::Declared(declared) => {
+                declared.version = self.version;
+                declared.uid.clone()
+            }
+        };
+        let object = object.identity();
+        self.tell(&object, Some(body.clone()), uid);
+        self.bodies.insert(object, body);
+    }
+
+    fn tell(&mut self, object: &ObjectRef, body: Option<Body>, uid: String) {
+        let change = Change {
+            version: self.version,
+            object: object.clone(),
+            body,
+            uid,
+        };
+        self.history.entry(kind_of(object)).or_default().push(change);
+    }
+
+    fn remove(&mut self, object: &ObjectRef) {
+        let object = object.identity();
+        let Some(body) = self.bodies.remove(&object) else {
+            return;
+        };
+        self.version += 1;
+        let uid = match body {
+            Body::Object(live) => live.uid,
+            Body::Declared(declared) => declared.uid,
+        };
+        self.tell(&object, None, uid);
+    }
+
+    /// Server-side apply by the engine.
+    pub fn apply(&mut self, manifest: &Manifest, force: bool) -> Result<Written, Refused> {
+        self.admit(manifest)?;
+        let object = manifest.object();
+        let Some(mut live) = self.live(&object).cloned() else {
+            self.create(manifest);
+            return Ok(Written::Created);
+        };
+        let fixed = live.fields.get(IMMUTABLE).map(|field| &field.value);
+        if fixed.is_some() && fixed != manifest.fields.get(IMMUTABLE) {
+            if !force && !manifest.force {
+                return Err(Refused {
+                    reason: "Invalid",
+                    message: format!("{object}: field is immutable"),
+                });
+            }
+            self.remove(&object);
+            self.create(manifest);
+            return Ok(Written::Recreated);
+        }
+        let before = live.fields.clone();
+        let set = &manifest.fields;
+        live.fields
+            .retain(|field, it| set.contains_key(field) || it.manager != ENGINE);
+        for (field, value) in set {
+            live.fields.insert(field.clone(), ours(value));
+        }
+        if live.fields == before {
+            return Ok(Written::Unchanged);
+        }
+        let values = |fields: &BTreeMap<String, Field>| {
+            let values = fields.iter().filter(|(field, _)| *field != OWNER);
+            values
+                .map(|(field, it)| (field.clone(), it.value.clone()))
+                .collect::<Vec<_>>()
+        };
+        if values(&live.fields) != values(&before) {
+            self.unsettle(&object, &mut live);
+        }
+        self.writes += 1;
+        self.store(&object, Body::Object(live));
+        Ok(Written::Configured)
+    }
+
+    fn admit(&self, manifest: &Manifest) -> Result<(), Refused> {
+        let refuse = |reason, message: String| Err(Refused { reason, message });
+        if manifest.fields.values().any(|value| value == "invalid") {
+            return refuse("Invalid", format!("{} is invalid", manifest.name));
+        }
+        if manifest.kind == "Widget" {
+            let definition =
+                Manifest::new("CustomResourceDefinition", "", "widgets.example.org").object();
+            let known = self.live(&definition);
+            if known.is_none_or(|it| it.health != Health::Current || it.deleting) {
+                return refuse("NotFound", "no matches for kind \"Widget\"".into());
+            }
+        }
+        if !manifest.namespace.is_empty() && manifest.namespace != "default" {
+            let namespace = Manifest::new("Namespace", "", &manifest.namespace).object();
+            match self.live(&namespace) {
+                None => {
+                    return refuse(
+                        "NotFound",
+                        format!("namespace {} not found", manifest.namespace),
+                    );
+                }
+                Some(live) if live.deleting => {
+                    return refuse(
+                        "Forbidden",
+                        format!("namespace {} is being terminated", manifest.namespace),
+                    );
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn create(&mut self, manifest: &Manifest) {
+        let object = manifest.object();
+        let mut live = Live {
+            uid: self.new_uid(),
+            version: 0,
+            fields: manifest
+                .fields
+                .iter()
+                .map(|(field, value)| (field.clone(), ours(value)))
+                .collect(),
+            deleting: false,
+            stuck: manifest.fields.contains_key("finalizer"),
+            health: Health::Current,
+            settles: None,
+        };
+        self.unsettle(&object, &mut live);
+        self.writes += 1;
+        self.store(&object, Body::Object(live));
+    }
+
+    /// A controller has to work on it before it is ready again.
+    fn unsettle(&self, object: &ObjectRef, live: &mut Live) {
+        let delay = match object.kind.as_str() {
+            "Deployment" => 4_000,
+            "CustomResourceDefinition" => 700,
+            _ => return,
+        };
+        let end = match live.fields.get("image").map(|field| field.value.as_str()) {
+            Some("broken") => Health::Failed,
+            Some("stuck") => Health::InProgress,
+            _ => Health::Current,
+        };
+        live.health = Health::InProgress;
+        let jitter = i64::try_from(self.version % 9).unwrap_or_default() * 700;
+        live.settles = Some((self.now.plus_ms(delay + jitter), end));
+    }
+
+    /// When a controller next has something to do.
+    pub fn next_settling(&self) -> Option<Timestamp> {
+        self.lives()
+            .filter_map(|(_, live)| live.settles.map(|(at, _)| at))
+            .min()
+    }
+
+    /// Lets the controllers work up to `now`.
+    pub fn advance(&mut self, now: Timestamp) {
+        self.now = now;
+        let ripe: Vec<_> = self
+            .lives()
+            .filter(|(_, live)| live.settles.is_some_and(|(at, _)| at <= now))
+            .map(|(object, live)| (object.clone(), live.clone()))
+            .collect();
+        for (object, mut live) in ripe {
+            let health = live.settles.take().map_or(live.health, |(_, health)| health);
+            let changed = live.health != health;
+            live.health = health;
+            if changed {
+                self.store(&object, Body::Object(live));
+            } else {
+                self.bodies.insert(object, Body::Object(live));
+            }
+        }
+    }
+
+    /// Deletes an object if its uid is `uid` (empty for any). A finalizer keeps it, and a namespace
+    /// takes its content with it.
+    pub fn delete(&mut self, object: &ObjectRef, uid: &str) -> Result<(), Refused> {
+        let Some(body) = self.bodies.get(&object.identity()).cloned() else {
+            return Err(Refused {
+                reason: "NotFound",
+                message: format!("{object} not found"),
+            });
+        };
+        let known = match &body {
+            Body::Object(live) => &live.uid,
+            Body::Declared(declared) => &declared.uid,
+        };
+        if !uid.is_empty() && known != uid {
+            return Err(Refused {
+                reason: "Conflict",
+                message: format!("{object} has another uid"),
+            });
+        }
+        match body {
+            Body::Object(mut live) => {
+                if live.stuck {
+                    if !live.deleting {
+                        live.deleting = true;
+                        live.health = Health::Terminating;
+                        live.settles = None;
+                        self.store(object, Body::Object(live));
+                    }
+                } else {
+                    self.remove(object);
+                }
+                self.delete_content(object);
+            }
+            Body::Declared(mut declared) if declared.finalizer => {
+                if !declared.deleting {
+                    declared.deleting = true;
+                    declared.generation += 1;
+                    self.store(object, Body::Declared(declared));
+                }
+            }
+            Body::Declared(_) => self.remove(object),
+        }
+        Ok(())
+    }
+
+    fn delete_content(&mut self, object: &ObjectRef) {
+        let content: Vec<_> = self
+            .lives()
+            .map(|(it, _)| it.clone())
+            .filter(|it| match object.kind.as_str() {
+                "Namespace" => it.namespace == object.name,
+                "CustomResourceDefinition" => it.kind == "Widget",
+                _ => false,
+            })
+            .collect();
+        for it in content {
+            self.delete(&it, "").unwrap_or_default();
+        }
+    }
+
+    /// Somebody sets a field (`None` removes it), without changing anything else.
+    pub fn edit(&mut self, object: &ObjectRef, field: &str, value: Option<&str>, manager: &str) {
+        let Some(mut live) = self.live(object).cloned() else {
+            return;
+        };
+        match value {
+            Some(value) => {
+                let field_value = Field {
+                    value: value.to_owned(),
+                    manager: manager.to_owned(),
+                };
+                live.fields.insert(field.to_owned(), field_value);
+            }
+            None => {
+                live.fields.remove(field);
+            }
+        }
+        if field != OWNER {
+            self.unsettle(object, &mut live);
+        }
+        self.store(object, Body::Object(live));
+    }
+
+    /// Takes finalizers off, so that what is being deleted goes.
+    pub fn unstick(&mut self, object: &ObjectRef) {
+        let Some(mut live) = self.live(object).cloned() else {
+            return;
+        };
+        live.stuck = false;
+        if live.deleting {
+            self.remove(object);
+        } else {
+            self.store(object, Body::Object(live));
+        }
+    }
+
+    /// Declares a Flux object, or changes its spec.
+    pub fn declare(&mut self, object: &ObjectRef, spec: Value, inventory: Vec<InventoryEntry>) {
+        let declared = match self.declared(object).cloned() {
+            Some(declared) if declared.spec == spec => declared,
+            Some(mut declared) => {
+                declared.spec = spec;
+                declared.generation += 1;
+                declared
+            }
+            None => Declaration {
+                uid: self.new_uid(),
+                version: 0,
+                generation: 1,
+                spec,
+                requested_at: String::new(),
+                handled_at: String::new(),
+                deleting: false,
+                finalizer: false,
+                inventory,
+            },
+        };
+        self.store(object, Body::Declared(declared));
+    }
+
+    /// The engine says how an attempt ended. Nobody is told: no decision reads a status.
+    pub fn write_status(
+        &mut self,
+        object: &ObjectRef,
+        handled_at: &str,
+        inventory: Option<&Inventory>,
+    ) {
+        if let Some(Body::Declared(declared)) = self.bodies.get_mut(&object.identity()) {
+            handled_at.clone_into(&mut declared.handled_at);
+            if let Some(inventory) = inventory {
+                declared.inventory.clone_from(&inventory.entries);
+            }
+        }
+    }
+
+    /// Changes a Flux object without touching its spec.
+    pub fn mark(&mut self, object: &ObjectRef, change: impl FnOnce(&mut Declaration)) {
+        let Some(mut declared) = self.declared(object).cloned() else {
+            return;
+        };
+        change(&mut declared);
+        if declared.deleting && !declared.finalizer {
+            self.remove(object);
+        } else {
+            self.store(object, Body::Declared(declared));
+        }
+    }
+
+    /// The fields of a live object that a manifest sets, as one digest.
+    pub fn projection(manifest: &Manifest, live: &Live) -> String {
+        let values: Vec<_> = manifest
+            .fields
+            .keys()
+            .map(|field| (field, live.fields.get(field).map(|it| &it.value)))
+            .collect();
+        Digest::of(format!("{values:?}").as_bytes()).to_string()
+    }
+}
+
+fn ours(value: &str) -> Field {
+    Field {
+        value: value.to_owned(),
+        manager: ENGINE.to_owned(),
+    }
+}
