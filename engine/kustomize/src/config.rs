@@ -8,6 +8,7 @@ use crate::decode::{Fields, Source};
 use crate::error::{Error, Result};
 use crate::fieldspec::{FieldSpec, merge_all};
 use crate::resource::Gvk;
+use crate::sort;
 
 /// kustomize's defaults (`api/internal/konfig/builtinpluginconsts`, v0.21.2): a section line, then
 /// per line a path, a group, a version, a kind (`*` is any) and whether it is made when missing.
@@ -45,14 +46,51 @@ impl Config {
         DEFAULT.clone()
     }
 
-    /// Both; sharing one of them when the other adds nothing.
+    /// Both, sorted by kind; the same one again when there is nothing to merge.
+    ///
+    /// The order matters when the result is merged once more: a spec for one kind then keeps out
+    /// the same path for every kind, which comes after it.
     pub(crate) fn merged(first: &Arc<Self>, second: &Arc<Self>) -> Result<Arc<Self>> {
         if Arc::ptr_eq(first, second) {
             return Ok(first.clone());
         }
         let mut merged = Self::clone(first);
         merged.merge(second)?;
+        merged.sort();
         Ok(Arc::new(merged))
+    }
+
+    fn sort(&mut self) {
+        let Self {
+            name_prefix,
+            name_suffix,
+            namespace,
+            common_labels,
+            labels,
+            template_labels,
+            volume_claim_template_labels,
+            common_annotations,
+            name_reference,
+            var_reference,
+            images,
+            replicas,
+        } = self;
+        for specs in [
+            name_prefix,
+            name_suffix,
+            namespace,
+            common_labels,
+            labels,
+            template_labels,
+            volume_claim_template_labels,
+            common_annotations,
+            var_reference,
+            images,
+            replicas,
+        ] {
+            specs.sort_by_cached_key(|spec| sort::gvk_key(&spec.gvk));
+        }
+        name_reference.sort_by_cached_key(|reference| sort::gvk_key(&reference.target));
     }
 
     pub(crate) fn merge(&mut self, other: &Self) -> Result<()> {
@@ -76,7 +114,10 @@ impl Config {
         merge_all(&mut self.common_labels, common_labels)?;
         merge_all(&mut self.labels, labels)?;
         merge_all(&mut self.template_labels, template_labels)?;
-        merge_all(&mut self.volume_claim_template_labels, volume_claim_template_labels)?;
+        merge_all(
+            &mut self.volume_claim_template_labels,
+            volume_claim_template_labels,
+        )?;
         merge_all(&mut self.common_annotations, common_annotations)?;
         merge_all(&mut self.var_reference, var_reference)?;
         merge_all(&mut self.images, images)?;
@@ -120,7 +161,8 @@ impl Config {
         config.common_labels = fields.list("commonLabels", read_spec)?;
         config.labels = fields.list("labels", read_spec)?;
         config.template_labels = fields.list("templateLabels", read_spec)?;
-        config.volume_claim_template_labels = fields.list("volumeClaimTemplateLabels", read_spec)?;
+        config.volume_claim_template_labels =
+            fields.list("volumeClaimTemplateLabels", read_spec)?;
         config.common_annotations = fields.list("commonAnnotations", read_spec)?;
         config.var_reference = fields.list("varReference", read_spec)?;
         config.images = fields.list("images", read_spec)?;
@@ -180,7 +222,10 @@ fn defaults() -> Config {
     let mut config = Config::default();
     let mut section = "";
     for line in DEFAULTS.lines() {
-        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        if let Some(name) = line
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'))
+        {
             section = name;
             if let Some(target) = name.strip_prefix("nameReference ") {
                 config.name_reference.push(NameReference {
@@ -196,7 +241,10 @@ fn defaults() -> Config {
         let create = rest.ends_with(" create");
         let spec = FieldSpec::new(table_gvk(rest), path, create);
         let list = if section.starts_with("nameReference") {
-            config.name_reference.last_mut().map(|last| &mut last.referrers)
+            config
+                .name_reference
+                .last_mut()
+                .map(|last| &mut last.referrers)
         } else {
             config.section(section)
         };
@@ -210,9 +258,13 @@ fn defaults() -> Config {
 }
 
 fn table_gvk(text: &str) -> Gvk {
-    let mut parts = text
-        .split(' ')
-        .map(|part| if part == "*" { String::new() } else { part.to_owned() });
+    let mut parts = text.split(' ').map(|part| {
+        if part == "*" {
+            String::new()
+        } else {
+            part.to_owned()
+        }
+    });
     let mut next = || parts.next().unwrap_or_default();
     Gvk {
         group: next(),
@@ -228,11 +280,14 @@ mod tests {
     #[test]
     fn the_defaults_are_read_whole() {
         let config = Config::default_specs();
-        assert_eq!(config.common_labels.len(), 31);
+        assert_eq!(config.common_labels.len(), 32);
         assert_eq!(config.var_reference.len(), 72);
         assert_eq!(config.name_reference.len(), 16);
         assert_eq!(config.images.len(), 7);
-        let written = DEFAULTS.lines().filter(|line| !line.starts_with('[')).count();
+        let written = DEFAULTS
+            .lines()
+            .filter(|line| !line.starts_with('['))
+            .count();
         let read = [
             &config.name_prefix,
             &config.name_suffix,
@@ -248,7 +303,11 @@ mod tests {
         .iter()
         .map(|list| list.len())
         .sum::<usize>()
-            + config.name_reference.iter().map(|reference| reference.referrers.len()).sum::<usize>();
+            + config
+                .name_reference
+                .iter()
+                .map(|reference| reference.referrers.len())
+                .sum::<usize>();
         // One path of Ingress is there twice in kustomize's own list.
         assert_eq!(read, written - 1);
     }

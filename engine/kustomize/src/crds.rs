@@ -18,14 +18,18 @@ pub(crate) fn read(file: &str, text: &str) -> Result<Config> {
         return Err(Error::new("a map of OpenAPI definitions is needed").in_file(file));
     };
     for (name, definition) in definitions {
-        let properties = definition.pointer("/Schema/properties").or_else(|| definition.pointer("/schema/properties"));
+        let properties = definition
+            .pointer("/Schema/properties")
+            .or_else(|| definition.pointer("/schema/properties"));
         let is_kind = properties.is_some_and(|properties| {
             ["kind", "apiVersion", "metadata"]
                 .iter()
                 .all(|field| properties.get(field).is_some())
         });
         if is_kind {
-            let kind = name.rsplit_once('.').map_or(name.as_str(), |(_, kind)| kind);
+            let kind = name
+                .rsplit_once('.')
+                .map_or(name.as_str(), |(_, kind)| kind);
             let mut walk = Walk {
                 definitions: &documents[0],
                 kind,
@@ -48,10 +52,16 @@ impl Walk<'_> {
         let definitions = self.definitions;
         let properties = definitions
             .get(name)
-            .and_then(|definition| definition.pointer("/Schema/properties").or_else(|| definition.pointer("/schema/properties")))
+            .and_then(|definition| {
+                definition
+                    .pointer("/Schema/properties")
+                    .or_else(|| definition.pointer("/schema/properties"))
+            })
             .and_then(Value::as_object);
         if depth > DEPTH_MAX {
-            return Err(Error::new(format!("the definition {name:?} refers to itself")).in_field("crds"));
+            return Err(
+                Error::new(format!("the definition {name:?} refers to itself")).in_field("crds"),
+            );
         }
         for (field, property) in properties.into_iter().flatten() {
             let mut inner = path.to_vec();

@@ -41,7 +41,11 @@ pub(crate) fn split(path: &str) -> Vec<String> {
 /// The value at a path; `[name=x]` means the first item whose field is exactly that.
 pub(crate) fn lookup<'a>(value: &'a Value, path: &[String]) -> Option<&'a Value> {
     let mut found = value;
-    for part in path.iter().map(|part| part.trim()).filter(|part| !part.is_empty()) {
+    for part in path
+        .iter()
+        .map(|part| part.trim())
+        .filter(|part| !part.is_empty())
+    {
         found = match found {
             Value::Array(items) if part == "-" => items.last()?,
             Value::Array(items) => match bracketed(part) {
@@ -56,8 +60,14 @@ pub(crate) fn lookup<'a>(value: &'a Value, path: &[String]) -> Option<&'a Value>
 }
 
 fn holds(item: &Value, field: &str, wanted: &str) -> bool {
-    let value = if field.is_empty() { Some(item) } else { item.get(field) };
-    value.and_then(scalar_text).is_some_and(|text| text == wanted)
+    let value = if field.is_empty() {
+        Some(item)
+    } else {
+        item.get(field)
+    };
+    value
+        .and_then(scalar_text)
+        .is_some_and(|text| text == wanted)
 }
 
 /// `[field=value]`.
@@ -107,7 +117,12 @@ pub(crate) fn visit(
             visit(child, rest, made, set)
         }
         (None, None) => Ok(0),
-        (None, Some(_)) => visit(map.entry(part.as_str()).or_insert(new_value(rest, made)), rest, made, set),
+        (None, Some(_)) => visit(
+            map.entry(part.as_str()).or_insert(new_value(rest, made)),
+            rest,
+            made,
+            set,
+        ),
     }
 }
 
@@ -128,7 +143,9 @@ fn visit_index(
     let count = items.len();
     match items.get_mut(index) {
         Some(item) => visit(item, rest, made, set),
-        None => Err(Error::new(format!("there is no item {index} in a list of {count}"))),
+        None => Err(Error::new(format!(
+            "there is no item {index} in a list of {count}"
+        ))),
     }
 }
 
@@ -144,12 +161,22 @@ fn visit_matching(
     let regex = regex(pattern)?;
     let items = list(value, part)?;
     let matches = |item: &Value| {
-        let value = if field.is_empty() { Some(item) } else { item.get(field) };
-        value.and_then(scalar_text).is_some_and(|text| regex.is_match(text.trim()))
+        let value = if field.is_empty() {
+            Some(item)
+        } else {
+            item.get(field)
+        };
+        value
+            .and_then(scalar_text)
+            .is_some_and(|text| regex.is_match(text.trim()))
     };
     let mut count = 0;
     for item in items.iter_mut().filter(|item| matches(item)) {
-        count += if field.is_empty() { visit(item, &[], made, set)? } else { visit(item, rest, made, set)? };
+        count += if field.is_empty() {
+            visit(item, &[], made, set)?
+        } else {
+            visit(item, rest, made, set)?
+        };
     }
     if count > 0 || made.is_none() {
         return Ok(count);
@@ -175,7 +202,9 @@ fn list<'a>(value: &'a mut Value, part: &str) -> Result<&'a mut Vec<Value>> {
 /// What stands at a place that was missing, given the path that goes on from it.
 fn new_value(rest: &[String], made: Option<Made>) -> Value {
     match (rest.first(), made) {
-        (Some(next), _) if next.parse::<usize>().is_ok() || (next.starts_with('[') && next.ends_with(']')) => {
+        (Some(next), _)
+            if next.parse::<usize>().is_ok() || (next.starts_with('[') && next.ends_with(']')) =>
+        {
             Value::Array(Vec::new())
         }
         (Some(_), _) | (None, Some(Made::Map)) => Value::Object(Map::new()),
@@ -207,15 +236,51 @@ mod tests {
     #[test]
     fn fields_are_found_and_made() {
         let cases = [
-            (json!({"a": {"b": 1}}), "a.b", None, json!({"a": {"b": "X"}}), Some(1)),
-            (json!({"a": [{"n": "x"}, {"n": "y"}]}), "a.[n=y].v", Some(Made::Scalar), json!({"a": [{"n": "x"}, {"n": "y", "v": "X"}]}), Some(1)),
-            (json!({"a": [{"n": 1}, {"n": 2}]}), "a.*.n", None, json!({"a": [{"n": "X"}, {"n": "X"}]}), Some(2)),
-            (json!({"a": [1, 2]}), "a.1", None, json!({"a": [1, "X"]}), Some(1)),
-            (json!({}), "a.b.[n=z].v", Some(Made::Scalar), json!({"a": {"b": [{"n": "z", "v": "X"}]}}), Some(1)),
+            (
+                json!({"a": {"b": 1}}),
+                "a.b",
+                None,
+                json!({"a": {"b": "X"}}),
+                Some(1),
+            ),
+            (
+                json!({"a": [{"n": "x"}, {"n": "y"}]}),
+                "a.[n=y].v",
+                Some(Made::Scalar),
+                json!({"a": [{"n": "x"}, {"n": "y", "v": "X"}]}),
+                Some(1),
+            ),
+            (
+                json!({"a": [{"n": 1}, {"n": 2}]}),
+                "a.*.n",
+                None,
+                json!({"a": [{"n": "X"}, {"n": "X"}]}),
+                Some(2),
+            ),
+            (
+                json!({"a": [1, 2]}),
+                "a.1",
+                None,
+                json!({"a": [1, "X"]}),
+                Some(1),
+            ),
+            (
+                json!({}),
+                "a.b.[n=z].v",
+                Some(Made::Scalar),
+                json!({"a": {"b": [{"n": "z", "v": "X"}]}}),
+                Some(1),
+            ),
             (json!({}), "a.b", None, json!({}), Some(0)),
             (json!({"a": "t"}), "a.b", None, json!({"a": "t"}), None),
             (json!({"a": [1]}), "a.3", None, json!({"a": [1]}), None),
-            (json!({"a": ["p", "q"]}), "a.[=q]", None, json!({"a": ["p", "X"]}), Some(1)),
+            (
+                json!({"a": ["p", "q"]}),
+                "a.[=q]",
+                None,
+                json!({"a": ["p", "X"]}),
+                Some(1),
+            ),
         ];
         for (mut value, path, made, want, count) in cases {
             let got = visit(&mut value, &split(path), made, &mut |field| {

@@ -17,7 +17,11 @@ use crate::resource::{Resource, scalar_text};
 const BASE64_LINE: usize = 70;
 
 /// A ConfigMap.
-pub(crate) fn config_map(loader: &Loader<'_>, args: &GeneratorArgs, global: Option<&GeneratorOptions>) -> Result<Resource> {
+pub(crate) fn config_map(
+    loader: &Loader<'_>,
+    args: &GeneratorArgs,
+    global: Option<&GeneratorOptions>,
+) -> Result<Resource> {
     let pairs = pairs(loader, args).map_err(|error| about(error, "configMapGenerator", args))?;
     let (mut data, mut binary) = (Map::new(), Map::new());
     for (key, bytes) in pairs {
@@ -33,14 +37,22 @@ pub(crate) fn config_map(loader: &Loader<'_>, args: &GeneratorArgs, global: Opti
 }
 
 /// A Secret. All of its data is base64.
-pub(crate) fn secret(loader: &Loader<'_>, args: &GeneratorArgs, global: Option<&GeneratorOptions>) -> Result<Resource> {
+pub(crate) fn secret(
+    loader: &Loader<'_>,
+    args: &GeneratorArgs,
+    global: Option<&GeneratorOptions>,
+) -> Result<Resource> {
     let pairs = pairs(loader, args).map_err(|error| about(error, "secretGenerator", args))?;
     let data: Map<String, Value> = pairs
         .into_iter()
         .map(|(key, bytes)| (key, Value::String(encode(&bytes))))
         .collect();
     let mut object = base("Secret", args)?;
-    let kind = if args.secret_type.is_empty() { "Opaque" } else { &args.secret_type };
+    let kind = if args.secret_type.is_empty() {
+        "Opaque"
+    } else {
+        &args.secret_type
+    };
     object.insert("type".to_owned(), Value::String(kind.to_owned()));
     // Unlike a ConfigMap, a Secret has the field even when there is nothing in it.
     object.insert("data".to_owned(), Value::Object(data));
@@ -61,7 +73,10 @@ fn base(kind: &str, args: &GeneratorArgs) -> Result<Map<String, Value>> {
     let mut metadata = Map::new();
     metadata.insert("name".to_owned(), Value::String(args.name.clone()));
     if !args.namespace.is_empty() {
-        metadata.insert("namespace".to_owned(), Value::String(args.namespace.clone()));
+        metadata.insert(
+            "namespace".to_owned(),
+            Value::String(args.namespace.clone()),
+        );
     }
     let mut object = Map::new();
     object.insert("apiVersion".to_owned(), Value::String("v1".to_owned()));
@@ -76,7 +91,11 @@ fn put_map(object: &mut Map<String, Value>, field: &str, map: Map<String, Value>
     }
 }
 
-fn finish(mut object: Map<String, Value>, args: &GeneratorArgs, global: Option<&GeneratorOptions>) -> Resource {
+fn finish(
+    mut object: Map<String, Value>,
+    args: &GeneratorArgs,
+    global: Option<&GeneratorOptions>,
+) -> Resource {
     let options = merged_options(args.options.as_ref(), global);
     if options.immutable {
         object.insert("immutable".to_owned(), Value::Bool(true));
@@ -95,7 +114,10 @@ fn finish(mut object: Map<String, Value>, args: &GeneratorArgs, global: Option<&
 }
 
 /// A generator's own options win over the global ones, but no global switch can be turned off.
-fn merged_options(own: Option<&GeneratorOptions>, global: Option<&GeneratorOptions>) -> GeneratorOptions {
+fn merged_options(
+    own: Option<&GeneratorOptions>,
+    global: Option<&GeneratorOptions>,
+) -> GeneratorOptions {
     let mut options = own.cloned().unwrap_or_default();
     let Some(global) = global else {
         return options;
@@ -118,12 +140,16 @@ fn pairs(loader: &Loader<'_>, args: &GeneratorArgs) -> Result<BTreeMap<String, V
     let mut add = |key: String, bytes: Vec<u8>| {
         check_key(&key)?;
         if pairs.insert(key.clone(), bytes).is_some() {
-            return Err(Error::new(format!("the key {key:?} is there twice; remove one of them")));
+            return Err(Error::new(format!(
+                "the key {key:?} is there twice; remove one of them"
+            )));
         }
         Ok(())
     };
     for path in &args.envs {
-        for (key, value) in env_lines(loader.text(path)?).map_err(|error| error.in_file(&loader.path(path)))? {
+        for (key, value) in
+            env_lines(loader.text(path)?).map_err(|error| error.in_file(&loader.path(path)))?
+        {
             add(key, value.into_bytes())?;
         }
     }
@@ -149,7 +175,9 @@ pub(crate) fn file_source(source: &str) -> Result<(&str, &str)> {
             let key = source.trim_end_matches('/');
             Ok((key.rsplit_once('/').map_or(key, |(_, name)| name), source))
         }
-        Some((key, path)) if !key.is_empty() && !path.is_empty() && !path.contains('=') => Ok((key, path)),
+        Some((key, path)) if !key.is_empty() && !path.is_empty() && !path.contains('=') => {
+            Ok((key, path))
+        }
         Some(_) => Err(wrong()),
     }
 }
@@ -179,7 +207,9 @@ fn env_lines(text: &str) -> Result<Vec<(String, String)>> {
 fn unquoted(text: &str) -> &str {
     for quote in ['"', '\''] {
         if text.len() >= 2
-            && let Some(inner) = text.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote))
+            && let Some(inner) = text
+                .strip_prefix(quote)
+                .and_then(|rest| rest.strip_suffix(quote))
         {
             return inner;
         }
@@ -191,7 +221,11 @@ fn check_key(key: &str) -> Result<()> {
     /// Kubernetes' limit for a key of a ConfigMap.
     const BYTES_MAX: usize = 253;
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    if key.is_empty() || key.len() > BYTES_MAX || !key.bytes().all(legal) || matches!(key, "." | "..") {
+    if key.is_empty()
+        || key.len() > BYTES_MAX
+        || !key.bytes().all(legal)
+        || matches!(key, "." | "..")
+    {
         return Err(Error::new(format!(
             "{key:?} is no key for a ConfigMap or Secret: letters, digits, `-`, `_` and `.` only"
         )));
@@ -221,12 +255,16 @@ pub(crate) fn merge_data(generated: &mut Value, old: &Value) -> Result<()> {
     if object::kind(generated) == "Secret" && object::api_version(generated) == "v1" {
         let plain = old.get("stringData").and_then(Value::as_object);
         for (key, value) in plain.into_iter().flatten() {
-            let text = scalar_text(value)
-                .ok_or_else(|| Error::new(format!("stringData.{key} must be text, to be merged with")))?;
+            let text = scalar_text(value).ok_or_else(|| {
+                Error::new(format!("stringData.{key} must be text, to be merged with"))
+            })?;
             inherited.insert(key.clone(), Value::String(encode(text.as_bytes())));
         }
     }
-    for (field, mut merged) in [("data", inherited), ("binaryData", text_map(old, "binaryData"))] {
+    for (field, mut merged) in [
+        ("data", inherited),
+        ("binaryData", text_map(old, "binaryData")),
+    ] {
         merged.extend(text_map(generated, field));
         if let Some(object) = generated.as_object_mut() {
             object.remove(field);
@@ -366,11 +404,17 @@ mod tests {
     #[test]
     fn hashes_are_those_of_kustomize() {
         let cases = [
-            (json!({"kind": "ConfigMap", "metadata": {"name": ""}}), "6ct58987ht"),
-            (json!({"kind": "ConfigMap", "metadata": {"name": ""}, "data": {"one": ""}}), "9g67k2htb6"),
+            (
+                json!({"kind": "ConfigMap", "metadata": {"name": ""}}),
+                "6ct58987ht",
+            ),
+            (
+                json!({"kind": "ConfigMap", "metadata": {"name": ""}, "data": {"one": ""}}),
+                "9g67k2htb6",
+            ),
             (
                 json!({"kind": "ConfigMap", "metadata": {"name": ""}, "data": {"two": "2", "one": "", "three": "3"}}),
-                "7757f9kkct",
+                "f5h7t85m9b",
             ),
             (
                 json!({"kind": "Secret", "metadata": {"name": ""}, "type": "my-type", "data": {"one": ""}}),
@@ -385,7 +429,8 @@ mod tests {
     #[test]
     fn env_files_are_read_line_by_line() {
         let text = "\u{feff}A=1\n# c\n\n  B=x=y\nC\n";
-        let want = [("A", "1"), ("B", "x=y"), ("C", "")].map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let want = [("A", "1"), ("B", "x=y"), ("C", "")]
+            .map(|(key, value)| (key.to_owned(), value.to_owned()));
         assert_eq!(env_lines(text), Ok(want.to_vec()));
         assert!(env_lines("1A=2\n").is_err() && env_lines("a b=2\n").is_err());
     }

@@ -16,7 +16,8 @@ use crate::selector::Selector;
 use crate::sort::SortOptions;
 
 /// The names a kustomization file may have.
-pub(crate) const FILE_NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
+pub(crate) const FILE_NAMES: [&str; 3] =
+    ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
 /// A kustomization file, deprecated fields moved to where they live now.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +39,8 @@ pub(crate) struct Kustomization {
     pub(crate) vars: Vec<Var>,
     pub(crate) sort_options: Option<SortOptions>,
     pub(crate) resources: Vec<String>,
+    /// Whether `resources` itself is absent or empty, whatever `bases` says.
+    pub(crate) has_no_resources: bool,
     pub(crate) components: Vec<String>,
     pub(crate) crds: Vec<String>,
     pub(crate) config_maps: Vec<GeneratorArgs>,
@@ -137,40 +140,63 @@ pub(crate) fn find<'a>(loader: &Loader<'a>) -> Result<Option<(&'static str, &'a 
         }
         let text = loader.text(name)?;
         if found.replace((name, text)).is_some() {
-            return Err(Error::new("several kustomization files in one directory; keep one").in_file(loader.root()));
+            return Err(
+                Error::new("several kustomization files in one directory; keep one")
+                    .in_file(loader.root()),
+            );
         }
     }
     Ok(found)
 }
 
 impl Kustomization {
-    /// Reads a kustomization file.
+    /// Reads a kustomization file, in which every field must be known.
     pub(crate) fn read(file: &str, text: &str) -> Result<Self> {
-        let documents = yaml::documents_last_wins(text).map_err(|error| Error::yaml(file, error))?;
+        let empty = || Err(Error::new("it is empty; give it `resources`").in_file(file));
+        let documents =
+            yaml::documents_last_wins(text).map_err(|error| Error::yaml(file, error))?;
         let Some(document) = documents.first() else {
-            return Err(Error::new("it is empty; give it `resources`").in_file(file));
+            return empty();
         };
-        Self::from_value(file, text, document)
-    }
-
-    /// Reads a kustomization that was parsed already.
-    pub(crate) fn from_value(file: &str, text: &str, document: &Value) -> Result<Self> {
+        let says_nothing = |map: &serde_json::Map<String, Value>| {
+            map.iter()
+                .all(|(key, value)| value.is_null() || key == "apiVersion" || key == "kind")
+        };
+        if document.as_object().is_some_and(says_nothing) {
+            return empty();
+        }
         let source = Source {
             file,
             text,
             strict: true,
         };
+        Self::from_value(source, document)
+    }
+
+    /// Reads a kustomization file as Flux does that of a path: what is not known is dropped.
+    pub(crate) fn read_lenient(file: &str, text: &str) -> Result<Self> {
+        let documents =
+            yaml::documents_last_wins(text).map_err(|error| Error::yaml(file, error))?;
+        let source = Source {
+            file,
+            text,
+            strict: false,
+        };
+        match documents.first() {
+            Some(document) => Self::from_value(source, document),
+            None => Ok(Self {
+                has_no_resources: true,
+                ..Self::default()
+            }),
+        }
+    }
+
+    fn from_value(source: Source<'_>, document: &Value) -> Result<Self> {
         let mut fields = Fields::new(source, document)?;
         let mut kustomization = Self {
             component: read_type(&mut fields)?,
             ..Self::default()
         };
-        if document.as_object().is_some_and(|map| {
-            map.iter()
-                .all(|(key, value)| value.is_null() || key == "apiVersion" || key == "kind")
-        }) {
-            return Err(Error::new("it is empty; give it `resources`").in_file(file));
-        }
         kustomization.read_operators(&mut fields)?;
         kustomization.read_operands(&mut fields)?;
         fields.finish()?;
@@ -201,15 +227,18 @@ impl Kustomization {
         self.vars = fields.list("vars", read_var)?;
         self.sort_options = fields.object("sortOptions", SortOptions::read)?;
         self.build_metadata = fields.strings("buildMetadata")?;
-        origin::check_options(&self.build_metadata).map_err(|error| fields.error("buildMetadata", error.reason))
+        origin::check_options(&self.build_metadata)
+            .map_err(|error| fields.error("buildMetadata", error.reason))
     }
 
     fn read_operands(&mut self, fields: &mut Fields<'_>) -> Result<()> {
         self.resources = fields.strings("resources")?;
+        self.has_no_resources = self.resources.is_empty();
         self.resources.extend(fields.strings("bases")?);
         self.components = fields.strings("components")?;
         self.crds = fields.strings("crds")?;
-        self.config_maps = fields.list("configMapGenerator", |fields| read_generator(fields, false))?;
+        self.config_maps =
+            fields.list("configMapGenerator", |fields| read_generator(fields, false))?;
         self.secrets = fields.list("secretGenerator", |fields| read_generator(fields, true))?;
         fields.value("helmGlobals");
         for name in ["helmCharts", "helmChartInflationGenerator"] {
@@ -257,7 +286,10 @@ pub(crate) fn read_patch(fields: &mut Fields<'_>) -> Result<Patch> {
         ..Patch::default()
     };
     let options = fields.object("options", |fields| {
-        Ok((fields.flag("allowNameChange")?, fields.flag("allowKindChange")?))
+        Ok((
+            fields.flag("allowNameChange")?,
+            fields.flag("allowKindChange")?,
+        ))
     })?;
     (patch.allow_name_change, patch.allow_kind_change) = options.unwrap_or_default();
     Ok(patch)
@@ -295,7 +327,9 @@ fn read_var(fields: &mut Fields<'_>) -> Result<Var> {
         };
         let api_version = fields.string("apiVersion")?;
         match api_version.split_once('/') {
-            Some((group, version)) => (gvk.group, gvk.version) = (group.to_owned(), version.to_owned()),
+            Some((group, version)) => {
+                (gvk.group, gvk.version) = (group.to_owned(), version.to_owned())
+            }
             None if !api_version.is_empty() => gvk.version = api_version,
             None => {}
         }
@@ -348,4 +382,3 @@ fn read_options(fields: &mut Fields<'_>) -> Result<GeneratorOptions> {
         immutable: fields.flag("immutable")?,
     })
 }
-

@@ -13,6 +13,7 @@ mod decode;
 mod error;
 mod fieldpath;
 mod fieldspec;
+pub mod flux;
 mod generate;
 mod kustomization;
 mod loader;
@@ -27,6 +28,7 @@ mod schema;
 mod selector;
 mod sort;
 mod strategic;
+pub mod substitute;
 mod target;
 mod transform;
 mod vars;
@@ -34,9 +36,11 @@ mod vars;
 use fluvial_manifest::{Tree, Value, object, yaml};
 
 pub use error::Error;
+pub use flux::build_flux;
 use loader::Loader;
 use resource::Resource;
 use sort::SortOptions;
+pub use substitute::substitute;
 use target::Target;
 
 /// Which files a kustomization may read.
@@ -92,7 +96,11 @@ fn finish(target: Target<'_>, options: &Options) -> Result<Vec<Value>, Error> {
     sort.sort(&mut list);
     for resource in &mut list {
         if managed_by {
-            object::set_label(&mut resource.value, "app.kubernetes.io/managed-by", "kustomize-v5.8.2");
+            object::set_label(
+                &mut resource.value,
+                "app.kubernetes.io/managed-by",
+                "kustomize-v5.8.2",
+            );
         }
         strip(resource, origins, transformations);
         origin::annotate(resource, origins, transformations);
@@ -135,7 +143,10 @@ fn strip(resource: &mut Resource, origins: bool, transformations: bool) {
         }
         return;
     };
-    for key in INTERNAL_ANNOTATIONS.into_iter().chain(origin::stale(origins, transformations)) {
+    for key in INTERNAL_ANNOTATIONS
+        .into_iter()
+        .chain(origin::stale(origins, transformations))
+    {
         annotations.remove(key);
     }
     for value in annotations.values_mut() {

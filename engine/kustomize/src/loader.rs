@@ -21,7 +21,9 @@ pub(crate) struct Loader<'a> {
 
 impl<'a> Loader<'a> {
     pub(crate) fn new(tree: &'a Tree, path: &str, restriction: Restriction) -> Result<Self> {
-        let root = tree.resolve("", path).map_err(|error| refused(path, &error))?;
+        let root = tree
+            .resolve("", path)
+            .map_err(|error| refused(path, &error))?;
         if !tree.is_dir(&root) {
             return Err(Error::new("it is not a directory").in_file(path));
         }
@@ -125,7 +127,9 @@ fn is_within(path: &str, dir: &str) -> bool {
 
 fn refused(path: &str, error: &tree::Error) -> Error {
     if path.starts_with('/') {
-        return Error::new(format!("{path:?} is an absolute path; write it relative to the kustomization"));
+        return Error::new(format!(
+            "{path:?} is an absolute path; write it relative to the kustomization"
+        ));
     }
     match error {
         tree::Error::NotFound(_) => Error::new(format!("cannot find {path:?}")),
@@ -148,5 +152,9 @@ pub(crate) fn is_remote(path: &str) -> bool {
     let scp = path
         .split_once(':')
         .is_some_and(|(host, _)| host.contains('@') && !host.contains('/'));
-    scheme || scp || ["github.com/", "github.com:"].iter().any(|host| path.starts_with(host))
+    scheme
+        || scp
+        || ["github.com/", "github.com:"]
+            .iter()
+            .any(|host| path.starts_with(host))
 }

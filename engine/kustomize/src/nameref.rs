@@ -15,7 +15,11 @@ pub(crate) fn fix(resources: &mut Resources, config: &Config) -> Result<()> {
     let candidates: Vec<Candidate> = resources.list().iter().map(Candidate::new).collect();
     let mut by_name: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (position, candidate) in candidates.iter().enumerate() {
-        let names: BTreeSet<&str> = candidate.previous.iter().map(|id| id.name.as_str()).collect();
+        let names: BTreeSet<&str> = candidate
+            .previous
+            .iter()
+            .map(|id| id.name.as_str())
+            .collect();
         for name in names {
             by_name.entry(name).or_default().push(position);
         }
@@ -83,8 +87,16 @@ impl Candidate {
 
 /// Whether the shorter list is how the longer one ends; an empty one only equals an empty one.
 fn same_ending(left: &[String], right: &[String]) -> bool {
-    let (short, long) = if left.len() <= right.len() { (left, right) } else { (right, left) };
-    if short.is_empty() { long.is_empty() } else { long.ends_with(short) }
+    let (short, long) = if left.len() <= right.len() {
+        (left, right)
+    } else {
+        (right, left)
+    };
+    if short.is_empty() {
+        long.is_empty()
+    } else {
+        long.ends_with(short)
+    }
 }
 
 /// An object whose references are looked at.
@@ -111,10 +123,20 @@ impl Referrer<'_> {
                 self.fix_field(field, reference, &spec)
             }
         })
-        .map_err(|error| Error::new(format!("cannot follow the references of {}: {error}", self.me.current)))
+        .map_err(|error| {
+            Error::new(format!(
+                "cannot follow the references of {}: {error}",
+                self.me.current
+            ))
+        })
     }
 
-    fn fix_field(&self, field: &mut Value, reference: &NameReference, spec: &FieldSpec) -> Result<()> {
+    fn fix_field(
+        &self,
+        field: &mut Value,
+        reference: &NameReference,
+        spec: &FieldSpec,
+    ) -> Result<()> {
         match field {
             Value::Null => Ok(()),
             Value::Object(map) => {
@@ -122,14 +144,21 @@ impl Referrer<'_> {
                     .get("name")
                     .and_then(scalar_text)
                     .ok_or_else(|| Error::new("a reference has no `name`"))?;
-                let namespace = map.get("namespace").map(|value| scalar_text(value).unwrap_or_default());
-                let Some(found) = self.select(&name, namespace.as_deref(), true, reference, spec)? else {
+                let namespace = map
+                    .get("namespace")
+                    .map(|value| scalar_text(value).unwrap_or_default());
+                let Some(found) =
+                    self.select(&name, namespace.as_deref(), true, reference, spec)?
+                else {
                     return Ok(());
                 };
                 let target = &found.current;
                 map.insert("name".to_owned(), Value::String(target.name.clone()));
                 if !target.namespace.is_empty() {
-                    map.insert("namespace".to_owned(), Value::String(target.namespace.clone()));
+                    map.insert(
+                        "namespace".to_owned(),
+                        Value::String(target.namespace.clone()),
+                    );
                 }
                 Ok(())
             }
@@ -164,7 +193,9 @@ impl Referrer<'_> {
             .map(|position| &self.candidates[*position])
             .filter(|candidate| self.may_refer_to(candidate))
             .filter(|candidate| candidate.was(&reference.target))
-            .filter(|candidate| !by_role || self.role.as_ref().is_none_or(|role| candidate.was(role)))
+            .filter(|candidate| {
+                !by_role || self.role.as_ref().is_none_or(|role| candidate.was(role))
+            })
             .filter(|candidate| self.shares_namespace(candidate))
             .collect();
         if let Some(namespace) = namespace {
@@ -184,7 +215,10 @@ impl Referrer<'_> {
                 && (!namespace_counts || other.current.namespace == first.current.namespace)
         });
         if !same {
-            let all: Vec<String> = found.iter().map(|candidate| candidate.current.to_string()).collect();
+            let all: Vec<String> = found
+                .iter()
+                .map(|candidate| candidate.current.to_string())
+                .collect();
             return Err(Error::new(format!(
                 "{name:?} could mean {}; give them different names",
                 all.join(" or ")
@@ -219,7 +253,9 @@ impl Referrer<'_> {
         self.me.is_cluster_scoped()
             || candidate.is_cluster_scoped()
             || candidate.namespace == self.me.namespace
-            || self.binding_namespaces.contains(&candidate.current.namespace)
+            || self
+                .binding_namespaces
+                .contains(&candidate.current.namespace)
     }
 
     fn shares_namespace(&self, candidate: &Candidate) -> bool {

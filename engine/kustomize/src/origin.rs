@@ -150,8 +150,15 @@ fn join(base: &str, path: &str) -> String {
 
 /// Refuses names that are no option of `buildMetadata`.
 pub(crate) fn check_options(options: &[String]) -> Result<()> {
-    const KNOWN: [&str; 3] = ["originAnnotations", "transformerAnnotations", "managedByLabel"];
-    match options.iter().find(|option| !KNOWN.contains(&option.as_str())) {
+    const KNOWN: [&str; 3] = [
+        "originAnnotations",
+        "transformerAnnotations",
+        "managedByLabel",
+    ];
+    match options
+        .iter()
+        .find(|option| !KNOWN.contains(&option.as_str()))
+    {
         None => Ok(()),
         Some(option) => Err(Error::new(format!(
             "{option:?} is none of {}",

@@ -52,11 +52,17 @@ fn open_list(mut document: Value) -> Result<Opened> {
 
 fn check(document: &Value) -> Result<()> {
     if !document.is_object() {
-        return Err(Error::new("a document is not a Kubernetes object: it is not a map"));
+        return Err(Error::new(
+            "a document is not a Kubernetes object: it is not a map",
+        ));
     }
     let (kind, name) = (object::kind(document), object::name(document));
     if kind.is_empty() {
-        let about = if name.is_empty() { String::new() } else { format!(" {name:?}") };
+        let about = if name.is_empty() {
+            String::new()
+        } else {
+            format!(" {name:?}")
+        };
         return Err(Error::new(format!("the object{about} has no kind")));
     }
     if name.is_empty() && !kind.ends_with("List") {
@@ -79,9 +85,21 @@ mod tests {
             })
         };
         let list = "kind: List\nitems:\n- {kind: A, metadata: {name: a}}\n- {kind: B, metadata: {name: b}}\n---\nkind: C\nmetadata: {name: c}\n---\n{}\n";
-        assert_eq!(names(list), Ok(vec!["c".to_owned(), "a".to_owned(), "b".to_owned()]));
-        assert_eq!(names("kind: AList\nmetadata: {name: x}\n"), Ok(vec!["x".to_owned()]));
-        for text in ["a: 1\n", "- a\n", "kind: A\n", "kind: AList\nitems: 3\n", "a\n"] {
+        assert_eq!(
+            names(list),
+            Ok(vec!["c".to_owned(), "a".to_owned(), "b".to_owned()])
+        );
+        assert_eq!(
+            names("kind: AList\nmetadata: {name: x}\n"),
+            Ok(vec!["x".to_owned()])
+        );
+        for text in [
+            "a: 1\n",
+            "- a\n",
+            "kind: A\n",
+            "kind: AList\nitems: 3\n",
+            "a\n",
+        ] {
             let error = names(text).expect_err(text);
             assert_eq!(error.file, "f.yaml", "{text}");
         }

@@ -31,7 +31,11 @@ pub(crate) fn generate(loader: &Loader<'_>, plugin: &Resource) -> Result<Resourc
             if args.namespace.is_empty() {
                 object::namespace(value).clone_into(&mut args.namespace);
             }
-            if secret { generate::secret(loader, &args, None) } else { generate::config_map(loader, &args, None) }
+            if secret {
+                generate::secret(loader, &args, None)
+            } else {
+                generate::config_map(loader, &args, None)
+            }
         }
         "IAMPolicyGenerator" => iam_policy(&mut fields),
         "HelmChartInflationGenerator" => Err(helm()),
@@ -51,7 +55,9 @@ pub(crate) fn transformers(loader: &Loader<'_>, plugin: &Resource) -> Result<Vec
     let mut fields = fields(value)?;
     let specs = || specs(value);
     let single = match kind {
-        "AnnotationsTransformer" => Transformer::Annotations(fields.texts("annotations")?, specs()?),
+        "AnnotationsTransformer" => {
+            Transformer::Annotations(fields.texts("annotations")?, specs()?)
+        }
         "LabelTransformer" => Transformer::Labels(fields.texts("labels")?, specs()?),
         "HashTransformer" => Transformer::Hash,
         "ImageTagTransformer" => {
@@ -104,13 +110,19 @@ pub(crate) fn transformers(loader: &Loader<'_>, plugin: &Resource) -> Result<Vec
 }
 
 /// Replacements given inline or as files.
-pub(crate) fn replacements(loader: &Loader<'_>, list: &[ReplacementField]) -> Result<Vec<Replacement>> {
+pub(crate) fn replacements(
+    loader: &Loader<'_>,
+    list: &[ReplacementField],
+) -> Result<Vec<Replacement>> {
     let mut replacements = Vec::with_capacity(list.len());
     for field in list {
         match field {
             ReplacementField::Inline(replacement) => replacements.push(replacement.clone()),
             ReplacementField::Path(path) => {
-                replacements.extend(replacement::read_file(&loader.path(path), loader.text(path)?)?);
+                replacements.extend(replacement::read_file(
+                    &loader.path(path),
+                    loader.text(path)?,
+                )?);
             }
         }
     }
@@ -172,7 +184,9 @@ fn value_add(loader: &Loader<'_>, fields: &mut Fields<'_>) -> Result<Transformer
     let mut value = fields.string("value")?.trim().to_owned();
     if value.is_empty() {
         let root = loader.root();
-        root.rsplit_once('/').map_or(root, |(_, name)| name).clone_into(&mut value);
+        root.rsplit_once('/')
+            .map_or(root, |(_, name)| name)
+            .clone_into(&mut value);
     }
     let mut targets = fields.list("targets", Target::read)?;
     let path = fields.string("targetFilePath")?;
@@ -211,7 +225,10 @@ fn iam_policy(fields: &mut Fields<'_>) -> Result<Resource> {
     }
     let mut map = Map::new();
     map.insert("apiVersion".to_owned(), Value::String("v1".to_owned()));
-    map.insert("kind".to_owned(), Value::String("ServiceAccount".to_owned()));
+    map.insert(
+        "kind".to_owned(),
+        Value::String("ServiceAccount".to_owned()),
+    );
     map.insert("metadata".to_owned(), Value::Object(metadata));
     let mut value = Value::Object(map);
     object::set_annotation(&mut value, "iam.gke.io/gcp-service-account", &annotation);

@@ -89,7 +89,11 @@ fn read_options(fields: &mut Fields<'_>) -> Result<Options> {
 }
 
 fn or_default(path: String) -> String {
-    if path.is_empty() { DEFAULT_FIELD.to_owned() } else { path }
+    if path.is_empty() {
+        DEFAULT_FIELD.to_owned()
+    } else {
+        path
+    }
 }
 
 /// Reads a file of replacements: one, or a list of them.
@@ -117,7 +121,8 @@ pub(crate) fn read_file(file: &str, text: &str) -> Result<Vec<Replacement>> {
 /// Carries out all replacements in order; a later one sees what an earlier one wrote.
 pub(crate) fn apply(resources: &mut Resources, replacements: &[Replacement]) -> Result<()> {
     for (index, replacement) in replacements.iter().enumerate() {
-        apply_one(resources.list_mut(), replacement).map_err(|error| error.in_field(&format!("replacements[{index}]")))?;
+        apply_one(resources.list_mut(), replacement)
+            .map_err(|error| error.in_field(&format!("replacements[{index}]")))?;
     }
     Ok(())
 }
@@ -127,7 +132,9 @@ fn apply_one(list: &mut [Resource], replacement: &Replacement) -> Result<()> {
         return Err(Error::new("it needs a source and at least one target"));
     };
     let value = match (&replacement.source, &replacement.source_value) {
-        (Some(_), Some(_)) => return Err(Error::new("it has a source and a sourceValue; keep one")),
+        (Some(_), Some(_)) => {
+            return Err(Error::new("it has a source and a sourceValue; keep one"));
+        }
         (None, None) => return Err(Error::new("it needs a source and at least one target")),
         (None, Some(text)) => yaml::scalar(text),
         (Some(source), None) => source_value(list, source)?,
@@ -135,7 +142,11 @@ fn apply_one(list: &mut [Resource], replacement: &Replacement) -> Result<()> {
     for target in targets {
         let select = target.select.as_ref();
         let select = Matcher::new(select.ok_or_else(|| Error::new("a target needs `select`"))?)?;
-        let reject = target.reject.iter().map(Matcher::new).collect::<Result<Vec<_>>>()?;
+        let reject = target
+            .reject
+            .iter()
+            .map(Matcher::new)
+            .collect::<Result<Vec<_>>>()?;
         for resource in &mut *list {
             if is_target(resource, &select, &reject) {
                 copy(&mut resource.value, &value, target)?;
@@ -150,7 +161,9 @@ fn is_target(resource: &Resource, select: &Matcher, reject: &[Matcher]) -> bool 
         (reject.has_metadata() && reject.matches_metadata(&resource.value))
             || (!reject.is_any_id() && resource.any_id(|id| reject.matches_id(id)))
     });
-    !rejected && select.matches_metadata(&resource.value) && resource.any_id(|id| select.matches_id(id))
+    !rejected
+        && select.matches_metadata(&resource.value)
+        && resource.any_id(|id| select.matches_id(id))
 }
 
 fn source_value(list: &[Resource], source: &SourceField) -> Result<Value> {
@@ -159,7 +172,10 @@ fn source_value(list: &[Resource], source: &SourceField) -> Result<Value> {
         .filter(|resource| resource.any_id(|id| id.is_selected_by(&source.id)));
     let (first, second) = (found.next(), found.next());
     let Some(first) = first else {
-        return Err(Error::new(format!("no object is selected by the source {}", source.id)));
+        return Err(Error::new(format!(
+            "no object is selected by the source {}",
+            source.id
+        )));
     };
     if second.is_some() {
         return Err(Error::new(format!(
@@ -170,7 +186,12 @@ fn source_value(list: &[Resource], source: &SourceField) -> Result<Value> {
     let path = fieldpath::split(&source.field_path);
     let value = fieldpath::lookup(&first.value, &path)
         .filter(|value| !is_empty(value))
-        .ok_or_else(|| Error::new(format!("{} has no field {:?}", source.id, source.field_path)))?;
+        .ok_or_else(|| {
+            Error::new(format!(
+                "{} has no field {:?}",
+                source.id, source.field_path
+            ))
+        })?;
     let delimiter = source.options.delimiter.as_str();
     if delimiter.is_empty() {
         return Ok(value.clone());
@@ -221,7 +242,12 @@ fn made(value: &Value, options: &Options) -> Option<Made> {
 }
 
 /// A path that goes on inside a text which is YAML or JSON itself; false when it does not.
-fn copy_into_text(object: &mut Value, value: &Value, path: &[String], options: &Options) -> Result<bool> {
+fn copy_into_text(
+    object: &mut Value,
+    value: &Value,
+    path: &[String],
+    options: &Options,
+) -> Result<bool> {
     for end in 1..path.len() {
         let Some(Value::String(text)) = fieldpath::lookup(object, &path[..end]) else {
             continue;
@@ -236,9 +262,12 @@ fn copy_into_text(object: &mut Value, value: &Value, path: &[String], options: &
         if !inner.is_object() && !inner.is_array() {
             return Ok(false);
         }
-        let visited = fieldpath::visit(&mut inner, &path[end..], made(value, options), &mut |field| {
-            set(field, value, options)
-        });
+        let visited = fieldpath::visit(
+            &mut inner,
+            &path[end..],
+            made(value, options),
+            &mut |field| set(field, value, options),
+        );
         if !visited.is_ok_and(|count| count > 0) {
             return Ok(false);
         }
@@ -300,7 +329,9 @@ fn overwrite(field: &mut Value, value: &Value) -> Result<()> {
             let text = scalar_text(value).unwrap_or_default();
             let typed = yaml::scalar(&text);
             if std::mem::discriminant(&typed) != std::mem::discriminant(field) {
-                return Err(Error::new(format!("{text:?} cannot be written over {field}: it has another type")));
+                return Err(Error::new(format!(
+                    "{text:?} cannot be written over {field}: it has another type"
+                )));
             }
             *field = typed;
         }

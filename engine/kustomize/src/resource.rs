@@ -35,7 +35,13 @@ impl Gvk {
 
 impl fmt::Display for Gvk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let or = |text: &str, none: &str| if text.is_empty() { none.to_owned() } else { text.to_owned() };
+        let or = |text: &str, none: &str| {
+            if text.is_empty() {
+                none.to_owned()
+            } else {
+                text.to_owned()
+            }
+        };
         write!(
             f,
             "{}.{}.{}",
@@ -90,7 +96,9 @@ impl Id {
 
     /// The id with its effective namespace: equal for two ids that are [`Id::same`].
     pub(crate) fn key(mut self) -> Self {
-        self.effective_namespace().to_owned().clone_into(&mut self.namespace);
+        self.effective_namespace()
+            .to_owned()
+            .clone_into(&mut self.namespace);
         self
     }
 

@@ -57,7 +57,11 @@ impl Resources {
 
     fn index(&mut self) {
         if self.keys.len() != self.list.len() {
-            self.keys = self.list.iter().map(|resource| resource.id().key()).collect();
+            self.keys = self
+                .list
+                .iter()
+                .map(|resource| resource.id().key())
+                .collect();
         }
     }
 
@@ -109,7 +113,9 @@ impl Resources {
                 self.list_mut()[*position] = generated;
                 Ok(())
             }
-            (_, _) => Err(Error::new(format!("several objects could be merged with {id}"))),
+            (_, _) => Err(Error::new(format!(
+                "several objects could be merged with {id}"
+            ))),
         }
     }
 }

@@ -111,7 +111,9 @@ impl Schema {
                 } else {
                     format!("{group}/{version}")
                 };
-                schema.kinds.insert(format!("{api_version}/{kind}"), name.clone());
+                schema
+                    .kinds
+                    .insert(format!("{api_version}/{kind}"), name.clone());
             }
         }
         Ok(schema)
@@ -147,8 +149,15 @@ impl Schema {
             if !strategy.split(',').any(|part| part == "merge") {
                 return Some(Shape::ListOf(item));
             }
-            let keys = match property.get("x-kubernetes-list-map-keys").and_then(Value::as_array) {
-                Some(keys) => keys.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+            let keys = match property
+                .get("x-kubernetes-list-map-keys")
+                .and_then(Value::as_array)
+            {
+                Some(keys) => keys
+                    .iter()
+                    .filter_map(Value::as_str)
+                    .map(str::to_owned)
+                    .collect(),
                 None => property
                     .get("x-kubernetes-patch-merge-key")
                     .and_then(Value::as_str)
@@ -158,7 +167,10 @@ impl Schema {
             };
             return Some(Shape::Merged { keys, item });
         }
-        if let Some(values) = property.get("additionalProperties").filter(|values| values.is_object()) {
+        if let Some(values) = property
+            .get("additionalProperties")
+            .filter(|values| values.is_object())
+        {
             return self.type_of(name, values, depth).map(Shape::MapOf);
         }
         self.type_of(name, property, depth).map(Shape::Type)
@@ -226,8 +238,10 @@ mod tests {
             assert!(schema.types.contains_key(name), "{name}");
         }
         for shape in schema.types.values().flat_map(BTreeMap::values) {
-            let (Shape::Type(name) | Shape::MapOf(name) | Shape::ListOf(name) | Shape::Merged { item: name, .. }) =
-                shape;
+            let (Shape::Type(name)
+            | Shape::MapOf(name)
+            | Shape::ListOf(name)
+            | Shape::Merged { item: name, .. }) = shape;
             assert!(name.is_empty() || schema.types.contains_key(name), "{name}");
         }
         assert!(schema.kinds.len() > 80, "{}", schema.kinds.len());
@@ -259,7 +273,11 @@ mod tests {
             kind: kind.into(),
         };
         assert!(is_cluster_scoped(&gvk("", "v1", "Namespace")));
-        assert!(is_cluster_scoped(&gvk("rbac.authorization.k8s.io", "v1", "ClusterRole")));
+        assert!(is_cluster_scoped(&gvk(
+            "rbac.authorization.k8s.io",
+            "v1",
+            "ClusterRole"
+        )));
         assert!(!is_cluster_scoped(&gvk("example.com", "v1", "ClusterRole")));
         assert!(!is_cluster_scoped(&gvk("apps", "v1", "Deployment")));
     }

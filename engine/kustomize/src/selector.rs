@@ -76,7 +76,9 @@ impl Matcher {
 
     /// Whether a replacement's selector matches this very id.
     pub(crate) fn matches_id(&self, id: &Id) -> bool {
-        self.matches_gvk(&id.gvk) && self.name.matches(&id.name) && self.namespace.matches(&id.namespace)
+        self.matches_gvk(&id.gvk)
+            && self.name.matches(&id.name)
+            && self.namespace.matches(&id.namespace)
     }
 
     pub(crate) fn matches_metadata(&self, value: &Value) -> bool {
@@ -94,7 +96,9 @@ impl Matcher {
     }
 
     fn matches_gvk(&self, gvk: &Gvk) -> bool {
-        self.kind.matches(&gvk.kind) && self.group.matches(&gvk.group) && self.version.matches(&gvk.version)
+        self.kind.matches(&gvk.kind)
+            && self.group.matches(&gvk.group)
+            && self.version.matches(&gvk.version)
     }
 }
 
@@ -110,7 +114,10 @@ impl Pattern {
         if text.is_empty() {
             return Ok(Self::Any);
         }
-        if text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'/')) {
+        if text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'/'))
+        {
             return Ok(Self::Literal(text.to_owned()));
         }
         regex(&format!("^(?:{text})$")).map(Self::Regex)
@@ -177,8 +184,12 @@ impl Requirements {
                 (Test::In(values), Some(found)) => values.iter().any(|value| value == found),
                 (Test::NotIn(values), Some(found)) => !values.iter().any(|value| value == found),
                 (Test::NotIn(_), None) => true,
-                (Test::Greater(bound), Some(found)) => found.parse::<i64>().is_ok_and(|found| found > *bound),
-                (Test::Less(bound), Some(found)) => found.parse::<i64>().is_ok_and(|found| found < *bound),
+                (Test::Greater(bound), Some(found)) => {
+                    found.parse::<i64>().is_ok_and(|found| found > *bound)
+                }
+                (Test::Less(bound), Some(found)) => {
+                    found.parse::<i64>().is_ok_and(|found| found < *bound)
+                }
                 (Test::In(_) | Test::Greater(_) | Test::Less(_), None) => false,
             }
         })
@@ -213,7 +224,8 @@ fn parts(text: &str) -> Option<Vec<&str>> {
 fn requirement(text: &str) -> Option<Requirement> {
     let made = |key: &str, test| {
         let key = key.trim();
-        let legal = !key.is_empty() && !key.contains(|c: char| c.is_whitespace() || "=!<>()".contains(c));
+        let legal =
+            !key.is_empty() && !key.contains(|c: char| c.is_whitespace() || "=!<>()".contains(c));
         legal.then(|| Requirement {
             key: key.to_owned(),
             test,
@@ -221,14 +233,18 @@ fn requirement(text: &str) -> Option<Requirement> {
     };
     let one = |value: &str| {
         let value = value.trim();
-        (!value.contains(|c: char| c.is_whitespace() || "=!<>()".contains(c))).then(|| vec![value.to_owned()])
+        (!value.contains(|c: char| c.is_whitespace() || "=!<>()".contains(c)))
+            .then(|| vec![value.to_owned()])
     };
     if let Some(key) = text.strip_prefix('!') {
         return made(key, Test::Absent);
     }
     if let Some(list) = text.strip_suffix(')') {
         let (head, list) = list.split_once('(')?;
-        let values: Vec<String> = list.split(',').map(|value| value.trim().to_owned()).collect();
+        let values: Vec<String> = list
+            .split(',')
+            .map(|value| value.trim().to_owned())
+            .collect();
         let head = head.trim();
         if let Some(key) = head.strip_suffix(" notin") {
             return made(key, Test::NotIn(values));
@@ -278,10 +294,17 @@ mod tests {
             ("b in (y),a=1", false),
         ];
         for (selector, want) in cases {
-            let requirements = Requirements::parse(selector).unwrap_or_else(|error| panic!("{selector}: {error}"));
-            assert_eq!(requirements.match_map(&object, "labels"), want, "{selector}");
+            let requirements =
+                Requirements::parse(selector).unwrap_or_else(|error| panic!("{selector}: {error}"));
+            assert_eq!(
+                requirements.match_map(&object, "labels"),
+                want,
+                "{selector}"
+            );
         }
-        for selector in ["a=b=c", "a in b", "a in (b", "=b", "a b", "a > x", "a,,b", "(a)"] {
+        for selector in [
+            "a=b=c", "a in b", "a in (b", "=b", "a b", "a > x", "a,,b", "(a)",
+        ] {
             assert!(Requirements::parse(selector).is_err(), "{selector}");
         }
     }

@@ -11,7 +11,10 @@ use crate::resource::{Gvk, Id, Resource};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum SortOptions {
     Fifo,
-    Legacy { first: Vec<String>, last: Vec<String> },
+    Legacy {
+        first: Vec<String>,
+        last: Vec<String>,
+    },
 }
 
 /// kustomize's own legacy order (`SortOrderTransformer.go`, v0.21.2).
@@ -39,7 +42,10 @@ const FIRST: [&str; 22] = [
     "CronJob",
     "PodDisruptionBudget",
 ];
-const LAST: [&str; 2] = ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"];
+const LAST: [&str; 2] = [
+    "MutatingWebhookConfiguration",
+    "ValidatingWebhookConfiguration",
+];
 
 impl SortOptions {
     /// The legacy order with kustomize's own lists.
@@ -59,7 +65,9 @@ impl SortOptions {
             ("fifo", None) => Ok(Self::Fifo),
             ("legacy", None) => Ok(Self::legacy()),
             ("legacy", Some((first, last))) => Ok(Self::Legacy { first, last }),
-            ("fifo", Some(_)) => Err(fields.error("legacySortOptions", "it goes with order: legacy only")),
+            ("fifo", Some(_)) => {
+                Err(fields.error("legacySortOptions", "it goes with order: legacy only"))
+            }
             _ => Err(fields.error("order", "it must be fifo or legacy")),
         }
     }
@@ -87,6 +95,18 @@ impl SortOptions {
     }
 }
 
+/// What puts kinds in kustomize's own order.
+pub(crate) fn gvk_key(gvk: &Gvk) -> (usize, String) {
+    let first = FIRST.iter().position(|kind| *kind == gvk.kind);
+    let last = LAST.iter().position(|kind| *kind == gvk.kind);
+    let rank = match (first, last) {
+        (Some(rank), _) => rank,
+        (None, Some(rank)) => FIRST.len() + 1 + rank,
+        (None, None) => FIRST.len(),
+    };
+    (rank, gvk_text(gvk))
+}
+
 /// What the legacy order compares.
 #[derive(PartialEq, Eq)]
 struct Key {
@@ -102,7 +122,11 @@ impl Ord for Key {
             let core_namespaces = mine.kind == "Namespace"
                 && theirs.kind == "Namespace"
                 && (mine.group.is_empty() || theirs.group.is_empty());
-            if core_namespaces { order.reverse() } else { order }
+            if core_namespaces {
+                order.reverse()
+            } else {
+                order
+            }
         };
         self.rank
             .cmp(&other.rank)
@@ -131,5 +155,10 @@ fn gvk_text(gvk: &Gvk) -> String {
 }
 
 fn id_text(id: &Id) -> String {
-    format!("{}|{}|{}", id.gvk, or(&id.namespace, "~X"), or(&id.name, "~N"))
+    format!(
+        "{}|{}|{}",
+        id.gvk,
+        or(&id.namespace, "~X"),
+        or(&id.name, "~N")
+    )
 }

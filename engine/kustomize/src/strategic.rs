@@ -12,7 +12,12 @@ use crate::schema::{Schema, Shape};
 const DIRECTIVE: &str = "$patch";
 
 /// Merges `patch` into `target`; `None` when the patch deletes it.
-pub(crate) fn merge(target: Value, patch: Value, schema: &Schema, shape: Option<&Shape>) -> Result<Option<Value>> {
+pub(crate) fn merge(
+    target: Value,
+    patch: Value,
+    schema: &Schema,
+    shape: Option<&Shape>,
+) -> Result<Option<Value>> {
     Merger { schema }.walk(Some(target), Some(patch), shape)
 }
 
@@ -29,7 +34,12 @@ enum Directive {
 
 impl Merger<'_> {
     /// One place in both. What is absent or null leaves it to the other to say what is there.
-    fn walk(&self, target: Option<Value>, patch: Option<Value>, shape: Option<&Shape>) -> Result<Option<Value>> {
+    fn walk(
+        &self,
+        target: Option<Value>,
+        patch: Option<Value>,
+        shape: Option<&Shape>,
+    ) -> Result<Option<Value>> {
         let Some(patch) = patch else {
             return Ok(target);
         };
@@ -44,7 +54,9 @@ impl Merger<'_> {
             (Some(target), patch) => {
                 let (was, is) = (kind(&target), kind(&patch));
                 if was != is {
-                    return Err(Error::new(format!("a patch cannot put {is} where there is {was}")));
+                    return Err(Error::new(format!(
+                        "a patch cannot put {is} where there is {was}"
+                    )));
                 }
                 Ok(Some(patch))
             }
@@ -76,7 +88,11 @@ impl Merger<'_> {
     }
 
     /// A map that only the patch has: its nulls and directives are spent on nothing.
-    fn added_map(&self, mut patch: Map<String, Value>, shape: Option<&Shape>) -> Result<Option<Value>> {
+    fn added_map(
+        &self,
+        mut patch: Map<String, Value>,
+        shape: Option<&Shape>,
+    ) -> Result<Option<Value>> {
         if map_directive(&mut patch)? == Directive::Delete {
             return Ok(None);
         }
@@ -111,7 +127,12 @@ impl Merger<'_> {
         Ok(Some(Value::Array(added)))
     }
 
-    fn lists(&self, target: Vec<Value>, mut patch: Vec<Value>, shape: Option<&Shape>) -> Result<Option<Value>> {
+    fn lists(
+        &self,
+        target: Vec<Value>,
+        mut patch: Vec<Value>,
+        shape: Option<&Shape>,
+    ) -> Result<Option<Value>> {
         let Some(Shape::Merged { keys, item }) = shape else {
             return Ok(Some(Value::Array(patch)));
         };
@@ -134,7 +155,13 @@ impl Merger<'_> {
     }
 
     /// One key: the patch's items come first, in its order, each merged into the one it names.
-    fn by_key(&self, target: Vec<Value>, patch: Vec<Value>, key: &str, shape: &Shape) -> Result<Vec<Value>> {
+    fn by_key(
+        &self,
+        target: Vec<Value>,
+        patch: Vec<Value>,
+        key: &str,
+        shape: &Shape,
+    ) -> Result<Vec<Value>> {
         let mut rest: Vec<Option<Value>> = target.into_iter().map(Some).collect();
         let mut merged = Vec::with_capacity(rest.len() + patch.len());
         let mut seen: Vec<String> = Vec::with_capacity(patch.len());
@@ -148,7 +175,10 @@ impl Merger<'_> {
             }
             let mut old = None;
             for slot in &mut rest {
-                if slot.as_ref().is_some_and(|item| key_of(item, key).as_ref() == Some(&name)) {
+                if slot
+                    .as_ref()
+                    .is_some_and(|item| key_of(item, key).as_ref() == Some(&name))
+                {
                     // An item that repeats a key is one item to a merge.
                     let found = slot.take();
                     old = old.or(found);
@@ -166,7 +196,13 @@ impl Merger<'_> {
 
     /// Several keys, of which items may lack some: an absent key is filled in from the item it is
     /// merged with. What is new comes first, then the target's items in their order.
-    fn by_keys(&self, target: Vec<Value>, patch: Vec<Value>, keys: &[String], shape: &Shape) -> Result<Vec<Value>> {
+    fn by_keys(
+        &self,
+        target: Vec<Value>,
+        patch: Vec<Value>,
+        keys: &[String],
+        shape: &Shape,
+    ) -> Result<Vec<Value>> {
         let mut rest: Vec<Option<Value>> = target.into_iter().map(Some).collect();
         let mut added = Vec::new();
         for item in patch {
@@ -244,7 +280,9 @@ fn map_directive(patch: &mut Map<String, Value>) -> Result<Directive> {
 /// The directive of a list: an item that holds nothing else. It is then removed.
 fn list_directive(patch: &mut Vec<Value>) -> Result<Directive> {
     let first = patch.iter().find(|item| item.get(DIRECTIVE).is_some());
-    let Some(Value::Object(item)) = first.filter(|item| item.as_object().is_some_and(|map| map.len() == 1)) else {
+    let Some(Value::Object(item)) =
+        first.filter(|item| item.as_object().is_some_and(|map| map.len() == 1))
+    else {
         return Ok(Directive::Merge);
     };
     let found = directive(&item[DIRECTIVE])?;
@@ -285,14 +323,24 @@ mod tests {
         let schema = Schema::builtin();
         let shape = Shape::Type("core.v1.PodSpec".to_owned());
         let got = merge(read(target), read(patch), schema, Some(&shape));
-        let got = got.expect(patch).map_or_else(|| "deleted".to_owned(), |value| value.to_string());
-        let want = if want == "deleted" { want.to_owned() } else { read(want).to_string() };
+        let got = got
+            .expect(patch)
+            .map_or_else(|| "deleted".to_owned(), |value| value.to_string());
+        let want = if want == "deleted" {
+            want.to_owned()
+        } else {
+            read(want).to_string()
+        };
         assert_eq!(got, want, "{target} + {patch}");
     }
 
     #[test]
     fn maps_merge_and_null_removes() {
-        check("{a: 1, b: {c: 2}}", "{b: {d: 3}}", "{a: 1, b: {c: 2, d: 3}}");
+        check(
+            "{a: 1, b: {c: 2}}",
+            "{b: {d: 3}}",
+            "{a: 1, b: {c: 2, d: 3}}",
+        );
         check("{a: 1, b: 2}", "{a: null}", "{b: 2}");
         check("{a: 1}", "{b: {c: null, d: 1}}", "{a: 1, b: {d: 1}}");
         check("{a: null}", "{b: 1}", "{a: null, b: 1}");
@@ -343,7 +391,8 @@ mod tests {
     #[test]
     fn a_patch_of_another_shape_is_refused() {
         let shape = None;
-        let refused = |target: Value, patch: Value| merge(target, patch, Schema::builtin(), shape).is_err();
+        let refused =
+            |target: Value, patch: Value| merge(target, patch, Schema::builtin(), shape).is_err();
         use serde_json::json;
         assert!(refused(json!({"a": {"b": 1}}), json!({"a": 1})));
         assert!(refused(json!({"a": 1}), json!({"a": [1]})));

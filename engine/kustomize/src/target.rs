@@ -28,8 +28,11 @@ const DEPTH_MAX: usize = 64;
 
 /// What a whole build shares.
 pub(crate) struct Build {
-    /// The OpenAPI in force; a kustomization that brings its own changes it for all that follow.
+    /// The OpenAPI in force: the first that a kustomization asks for, outermost first.
     schema: Schema,
+    schema_is_set: bool,
+    /// Whether an object was read while the built-in OpenAPI was in force.
+    builtin_used: bool,
     /// Whether origins and transformations are noted.
     track: bool,
     depth: usize,
@@ -47,7 +50,8 @@ impl Accumulated {
     fn merge_config(&mut self, config: &Arc<Config>) -> Result<()> {
         self.config = Some(match &self.config {
             Some(own) => Config::merged(own, config)?,
-            None => config.clone(),
+            None if Arc::ptr_eq(config, &Config::default_specs()) => config.clone(),
+            None => Config::merged(&Arc::default(), config)?,
         });
         Ok(())
     }
@@ -109,6 +113,8 @@ impl<'a> Target<'a> {
         let track = !self.kustomization.build_metadata.is_empty();
         let mut build = Build {
             schema: Schema::builtin().clone(),
+            schema_is_set: false,
+            builtin_used: false,
             track,
             depth: 0,
         };
@@ -134,11 +140,15 @@ impl<'a> Target<'a> {
     fn accumulate(&self, mut into: Accumulated, build: &mut Build) -> Result<Accumulated> {
         build.depth += 1;
         if build.depth > DEPTH_MAX {
-            return Err(self.error(Error::new(format!("kustomizations are nested more than {DEPTH_MAX} deep"))));
+            return Err(self.error(Error::new(format!(
+                "kustomizations are nested more than {DEPTH_MAX} deep"
+            ))));
         }
         self.add_resources(&mut into, &self.kustomization.resources, build)?;
-        self.add_config(&mut into).map_err(|error| self.error(error))?;
-        self.run_generators(&mut into, build).map_err(|error| self.error(error))?;
+        self.add_config(&mut into)
+            .map_err(|error| self.error(error))?;
+        self.run_generators(&mut into, build)
+            .map_err(|error| self.error(error))?;
         for path in &self.kustomization.components {
             let child = self
                 .enter(path)
@@ -152,8 +162,10 @@ impl<'a> Target<'a> {
             into = Accumulated::default();
             into.merge(gathered).map_err(|error| self.error(error))?;
         }
-        self.run_transformers(&mut into, build).map_err(|error| self.error(error))?;
-        self.run_validators(&mut into, build).map_err(|error| self.error(error))?;
+        self.run_transformers(&mut into, build)
+            .map_err(|error| self.error(error))?;
+        self.run_validators(&mut into, build)
+            .map_err(|error| self.error(error))?;
         into.vars
             .declare(&self.kustomization.vars, &mut into.resources)
             .map_err(|error| self.error(error.in_field("vars")))?;
@@ -172,35 +184,52 @@ impl<'a> Target<'a> {
         Ok(child)
     }
 
+    /// Brings the OpenAPI of this kustomization into force, unless one is already.
     fn set_schema(&self, build: &mut Build) -> Result<()> {
         let openapi = &self.kustomization.openapi;
-        let about = |error: Error| self.error(error.in_field("openapi"));
-        match (openapi.get("path"), openapi.get("version")) {
-            (Some(_), Some(_)) => Err(about(Error::new("give `path` or `version`, not both"))),
-            (Some(path), None) => {
-                let text = self.loader.text(path).map_err(about)?;
-                let file = self.loader.path(path);
-                let documents = yaml::documents(text).map_err(|error| Error::yaml(&file, error))?;
-                let document = documents
-                    .first()
-                    .ok_or_else(|| Error::new("the OpenAPI file is empty").in_file(&file))?;
-                build.schema = Schema::builtin()
-                    .with_openapi(document)
-                    .map_err(|error| error.in_file(&file))?;
-                Ok(())
-            }
-            (None, Some(version)) if version != "v1.21.2" => {
-                Err(about(Error::new("the only built-in version is v1.21.2")))
-            }
-            (None, _) => Ok(()),
+        if build.schema_is_set || openapi.is_empty() {
+            return Ok(());
         }
+        build.schema_is_set = true;
+        let about = |error: Error| self.error(error.in_field("openapi"));
+        let Some(path) = openapi.get("path") else {
+            return match openapi.get("version").map(String::as_str) {
+                None | Some("v1.21.2") => Ok(()),
+                Some(_) => Err(about(Error::new("the only built-in version is v1.21.2"))),
+            };
+        };
+        let text = self.loader.text(path).map_err(about)?;
+        if openapi.contains_key("version") {
+            return Err(about(Error::new("give `path` or `version`, not both")));
+        }
+        let file = self.loader.path(path);
+        let documents = yaml::documents(text).map_err(|error| Error::yaml(&file, error))?;
+        let document = documents
+            .first()
+            .ok_or_else(|| Error::new("the OpenAPI file is empty").in_file(&file))?;
+        // As in kustomize, a custom OpenAPI replaces the built-in one that nobody has used yet.
+        let base = if build.builtin_used {
+            Schema::builtin().clone()
+        } else {
+            Schema::default()
+        };
+        build.schema = base
+            .with_openapi(document)
+            .map_err(|error| error.in_file(&file))?;
+        Ok(())
     }
 
-    fn add_resources(&self, into: &mut Accumulated, paths: &[String], build: &mut Build) -> Result<()> {
+    fn add_resources(
+        &self,
+        into: &mut Accumulated,
+        paths: &[String],
+        build: &mut Build,
+    ) -> Result<()> {
         for path in paths {
             let about = |error: Error| self.error(error.in_field("resources"));
             if !self.loader.is_dir(path) {
                 let resources = self.read_file(path).map_err(about)?;
+                build.builtin_used |= !build.schema_is_set;
                 into.resources.append(resources).map_err(about)?;
                 continue;
             }
@@ -231,13 +260,19 @@ impl<'a> Target<'a> {
     fn add_config(&self, into: &mut Accumulated) -> Result<()> {
         let mut config = Config::default_specs();
         for path in &self.kustomization.configurations {
-            let text = self.loader.text(path).map_err(|error| error.in_field("configurations"))?;
+            let text = self
+                .loader
+                .text(path)
+                .map_err(|error| error.in_field("configurations"))?;
             let custom = Config::read(&self.loader.path(path), text)?;
             config = Config::merged(&config, &Arc::new(custom))?;
         }
         into.merge_config(&config)?;
         for path in &self.kustomization.crds {
-            let text = self.loader.text(path).map_err(|error| error.in_field("crds"))?;
+            let text = self
+                .loader
+                .text(path)
+                .map_err(|error| error.in_field("crds"))?;
             let custom = crds::read(&self.loader.path(path), text)?;
             into.merge_config(&Arc::new(custom))?;
         }
@@ -246,7 +281,11 @@ impl<'a> Target<'a> {
 
     fn run_generators(&self, into: &mut Accumulated, build: &mut Build) -> Result<()> {
         let options = self.kustomization.generator_options.as_ref();
-        let builtin = |kind: &str| self.origin.as_ref().map(|origin| origin.builtin(&self.file_name, kind));
+        let builtin = |kind: &str| {
+            self.origin
+                .as_ref()
+                .map(|origin| origin.builtin(&self.file_name, kind))
+        };
         for args in &self.kustomization.config_maps {
             let mut generated = generate::config_map(&self.loader, args, options)?;
             generated.origin = builtin("ConfigMapGenerator");
@@ -261,8 +300,8 @@ impl<'a> Target<'a> {
             return Err(plugin::helm().in_field("helmCharts"));
         }
         for configured in self.plugins(&self.kustomization.generators, build)? {
-            let mut generated =
-                plugin::generate(&self.loader, &configured).map_err(|error| error.in_field("generators"))?;
+            let mut generated = plugin::generate(&self.loader, &configured)
+                .map_err(|error| error.in_field("generators"))?;
             generated.origin = Origin::of_plugin(&configured);
             into.resources.absorb(generated)?;
         }
@@ -277,7 +316,10 @@ impl<'a> Target<'a> {
             match parse::resources("", entry) {
                 Ok(mut inline) => {
                     for resource in &mut inline {
-                        resource.origin = self.origin.as_ref().map(|origin| origin.append(&self.file_name));
+                        resource.origin = self
+                            .origin
+                            .as_ref()
+                            .map(|origin| origin.append(&self.file_name));
                     }
                     gathered.resources.append(inline)?;
                 }
@@ -292,7 +334,10 @@ impl<'a> Target<'a> {
         let config = into.config();
         let mut transformers = Vec::new();
         self.builtin_transformers(&config, &mut |kind, transformer| {
-            let origin = self.origin.as_ref().map(|origin| origin.builtin(&self.file_name, kind));
+            let origin = self
+                .origin
+                .as_ref()
+                .map(|origin| origin.builtin(&self.file_name, kind));
             transformers.push((transformer, origin));
         })?;
         for configured in self.plugins(&self.kustomization.transformers, build)? {
@@ -300,11 +345,9 @@ impl<'a> Target<'a> {
                 .map_err(|error| error.in_field("transformers"))?;
             let origin = Origin::of_plugin(&configured);
             let last = made.len().saturating_sub(1);
-            transformers.extend(
-                made.into_iter()
-                    .enumerate()
-                    .map(|(index, transformer)| (transformer, origin.clone().filter(|_| index == last))),
-            );
+            transformers.extend(made.into_iter().enumerate().map(|(index, transformer)| {
+                (transformer, origin.clone().filter(|_| index == last))
+            }));
         }
         for (transformer, origin) in transformers {
             transformer.apply(&mut into.resources, &build.schema)?;
@@ -322,7 +365,11 @@ impl<'a> Target<'a> {
     }
 
     /// The transformers of the kustomization's own fields, in kustomize's order.
-    fn builtin_transformers(&self, config: &Config, add: &mut dyn FnMut(&str, Transformer)) -> Result<()> {
+    fn builtin_transformers(
+        &self,
+        config: &Config,
+        add: &mut dyn FnMut(&str, Transformer),
+    ) -> Result<()> {
         let own = &self.kustomization;
         if !own.patches_strategic_merge.is_empty() {
             let patch = PatchTransformer::strategic(&self.loader, &own.patches_strategic_merge)
@@ -353,10 +400,14 @@ impl<'a> Target<'a> {
         }
         for label in &own.labels {
             let specs = label_specs(label, config).map_err(|error| error.in_field("labels"))?;
-            add("LabelTransformer", Transformer::Labels(label.pairs.clone(), specs));
+            add(
+                "LabelTransformer",
+                Transformer::Labels(label.pairs.clone(), specs),
+            );
         }
         if !own.labels.is_empty() || !own.common_labels.is_empty() {
-            let labels = Transformer::Labels(own.common_labels.clone(), config.common_labels.clone());
+            let labels =
+                Transformer::Labels(own.common_labels.clone(), config.common_labels.clone());
             add("LabelTransformer", labels);
         }
         if !own.common_annotations.is_empty() {
@@ -374,12 +425,18 @@ impl<'a> Target<'a> {
             add("ReplicaCountTransformer", replicas);
         }
         for image in &own.images {
-            add("ImageTagTransformer", Transformer::Image(image.clone(), config.images.clone()));
+            add(
+                "ImageTagTransformer",
+                Transformer::Image(image.clone(), config.images.clone()),
+            );
         }
         if !own.replacements.is_empty() {
             let replacements = plugin::replacements(&self.loader, &own.replacements)
                 .map_err(|error| error.in_field("replacements"))?;
-            add("ReplacementTransformer", Transformer::Replacements(replacements));
+            add(
+                "ReplacementTransformer",
+                Transformer::Replacements(replacements),
+            );
         }
         Ok(())
     }
@@ -389,7 +446,12 @@ impl<'a> Target<'a> {
         for configured in self.plugins(&self.kustomization.validators, build)? {
             let made = plugin::transformers(&self.loader, &configured)
                 .map_err(|error| error.in_field("validators"))?;
-            let before: Vec<_> = into.resources.list().iter().map(|resource| resource.value.clone()).collect();
+            let before: Vec<_> = into
+                .resources
+                .list()
+                .iter()
+                .map(|resource| resource.value.clone())
+                .collect();
             for transformer in made {
                 transformer.apply(&mut into.resources, &build.schema)?;
             }
@@ -400,7 +462,9 @@ impl<'a> Target<'a> {
                 .map(|resource| &resource.value)
                 .eq(before.iter());
             if !unchanged {
-                return Err(Error::new("a validator must not change objects").in_field("validators"));
+                return Err(
+                    Error::new("a validator must not change objects").in_field("validators")
+                );
             }
         }
         Ok(())
@@ -428,6 +492,7 @@ fn label_specs(label: &Label, config: &Config) -> Result<Vec<FieldSpec>> {
 
 /// Whether an object is configuration for tools and not for the cluster.
 fn is_local(resource: &Resource) -> bool {
-    let annotation = fluvial_manifest::object::annotation(&resource.value, "config.kubernetes.io/local-config");
+    let annotation =
+        fluvial_manifest::object::annotation(&resource.value, "config.kubernetes.io/local-config");
     annotation.is_some_and(|value| value != "false")
 }

@@ -39,9 +39,15 @@ impl Transformer {
         match self {
             Self::Patch(patch) => patch.apply(resources, schema),
             Self::Namespace(namespace) => namespace.apply(resources),
-            Self::Prefix(prefix, specs) => name::apply(resources, specs, &name::Affix::Prefix(prefix)),
-            Self::Suffix(suffix, specs) => name::apply(resources, specs, &name::Affix::Suffix(suffix)),
-            Self::Labels(texts, specs) | Self::Annotations(texts, specs) => set_texts(resources, texts, specs),
+            Self::Prefix(prefix, specs) => {
+                name::apply(resources, specs, &name::Affix::Prefix(prefix))
+            }
+            Self::Suffix(suffix, specs) => {
+                name::apply(resources, specs, &name::Affix::Suffix(suffix))
+            }
+            Self::Labels(texts, specs) | Self::Annotations(texts, specs) => {
+                set_texts(resources, texts, specs)
+            }
             Self::Replicas(replica, specs) => set_replicas(resources, replica, specs),
             Self::Image(image, specs) => image::apply(resources, image, specs),
             Self::Replacements(replacements) => replacement::apply(resources, replacements),
@@ -58,7 +64,11 @@ impl Transformer {
 }
 
 /// Labels and annotations: adds every pair wherever a field spec leads.
-fn set_texts(resources: &mut Resources, texts: &BTreeMap<String, String>, specs: &[FieldSpec]) -> Result<()> {
+fn set_texts(
+    resources: &mut Resources,
+    texts: &BTreeMap<String, String>,
+    specs: &[FieldSpec],
+) -> Result<()> {
     if texts.is_empty() {
         return Ok(());
     }
@@ -66,7 +76,9 @@ fn set_texts(resources: &mut Resources, texts: &BTreeMap<String, String>, specs:
         for spec in specs {
             spec.apply(&mut resource.value, Create::Map, &mut |value| {
                 let Some(map) = map_of(value) else {
-                    return Err(Error::new("a map is needed here, to add labels or annotations to"));
+                    return Err(Error::new(
+                        "a map is needed here, to add labels or annotations to",
+                    ));
                 };
                 for (key, text) in texts {
                     map.insert(key.clone(), Value::String(text.clone()));
@@ -88,7 +100,8 @@ fn map_of(value: &mut Value) -> Option<&mut Map<String, Value>> {
 fn set_replicas(resources: &mut Resources, replica: &Replica, specs: &[FieldSpec]) -> Result<()> {
     let mut found = false;
     for spec in specs {
-        let positions = resources.by_any_id(|id| id.name == replica.name && id.gvk.is_selected(&spec.gvk));
+        let positions =
+            resources.by_any_id(|id| id.name == replica.name && id.gvk.is_selected(&spec.gvk));
         for position in positions {
             found = true;
             let value = &mut resources.list_mut()[position].value;

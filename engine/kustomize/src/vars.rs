@@ -27,7 +27,11 @@ impl Vars {
             // Without a namespace, the object may be in any.
             let exact = !id.namespace.is_empty() || id.is_cluster_scoped();
             let found = resources.by_any_id(|other| {
-                if exact { other.same(&id) } else { other.name == id.name && other.gvk == id.gvk }
+                if exact {
+                    other.same(&id)
+                } else {
+                    other.name == id.name && other.gvk == id.gvk
+                }
             });
             match found.as_slice() {
                 [] => {}
@@ -52,7 +56,9 @@ impl Vars {
 
     fn insert(&mut self, var: &Var) -> Result<()> {
         if self.0.insert(var.name.clone(), var.clone()).is_some() {
-            return Err(Error::new(format!("the var {:?} is declared twice", var.name)).in_field("vars"));
+            return Err(
+                Error::new(format!("the var {:?} is declared twice", var.name)).in_field("vars"),
+            );
         }
         Ok(())
     }
@@ -68,7 +74,9 @@ impl Vars {
         }
         for resource in resources.list_mut() {
             for spec in specs {
-                spec.apply(&mut resource.value, Create::Nothing, &mut |field| expand_field(field, &values))?;
+                spec.apply(&mut resource.value, Create::Nothing, &mut |field| {
+                    expand_field(field, &values)
+                })?;
             }
         }
         Ok(())
@@ -76,7 +84,11 @@ impl Vars {
 
     fn value(&self, var: &Var, resources: &Resources) -> Result<Value> {
         let wrong = |what: &str| {
-            Error::new(format!("the var {:?} {what}; correct its objref or fieldref", var.name)).in_field("vars")
+            Error::new(format!(
+                "the var {:?} {what}; correct its objref or fieldref",
+                var.name
+            ))
+            .in_field("vars")
         };
         let resource = resources
             .list()
@@ -95,7 +107,9 @@ fn index_parts(path: &str) -> Vec<String> {
     let mut parts = Vec::new();
     for part in fieldpath::split(path) {
         match part.split_once('[') {
-            Some((name, index)) if !name.is_empty() && index.ends_with(']') && !index.contains('=') => {
+            Some((name, index))
+                if !name.is_empty() && index.ends_with(']') && !index.contains('=') =>
+            {
                 parts.push(name.to_owned());
                 parts.push(index.trim_end_matches(']').to_owned());
             }
@@ -124,7 +138,9 @@ fn expand_field(field: &mut Value, values: &BTreeMap<&str, Value>) -> Result<()>
         Value::Array(items) => {
             for item in items {
                 let Value::String(text) = item else {
-                    return Err(Error::new(format!("{item} is in a list where vars are replaced, and is not text")));
+                    return Err(Error::new(format!(
+                        "{item} is in a list where vars are replaced, and is not text"
+                    )));
                 };
                 if let Some(expanded) = expand(text, values) {
                     *item = expanded;
@@ -152,7 +168,9 @@ fn expand(text: &str, values: &BTreeMap<&str, Value>) -> Option<Value> {
             rest = escaped;
             continue;
         }
-        let name = after.strip_prefix('(').and_then(|inner| inner.split_once(')'));
+        let name = after
+            .strip_prefix('(')
+            .and_then(|inner| inner.split_once(')'));
         let Some((name, following)) = name else {
             expanded.push('$');
             rest = after;
@@ -160,7 +178,11 @@ fn expand(text: &str, values: &BTreeMap<&str, Value>) -> Option<Value> {
         };
         match values.get(name) {
             Some(value) if !value.is_array() && !value.is_object() && !value.is_null() => {
-                if at == 0 && expanded.is_empty() && following.is_empty() && rest.len() == text.len() {
+                if at == 0
+                    && expanded.is_empty()
+                    && following.is_empty()
+                    && rest.len() == text.len()
+                {
                     return Some(value.clone());
                 }
                 expanded.push_str(&scalar_text(value).unwrap_or_default());
@@ -205,7 +227,10 @@ mod tests {
 
     #[test]
     fn indices_may_stand_in_brackets() {
-        assert_eq!(index_parts("spec.ports[0].port"), ["spec", "ports", "0", "port"]);
+        assert_eq!(
+            index_parts("spec.ports[0].port"),
+            ["spec", "ports", "0", "port"]
+        );
         assert_eq!(index_parts("a.[name=b].c"), ["a", "[name=b]", "c"]);
     }
 }

@@ -10,7 +10,7 @@ mod write;
 
 pub use read::{
     Limits, canonical, documents, documents_last_wins, documents_verbatim, documents_within,
-    line_of,
+    documents_yaml11, line_of,
 };
 pub use write::{to_multi, to_string};
 

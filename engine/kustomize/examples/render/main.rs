@@ -48,7 +48,8 @@ fn run(mut arguments: impl Iterator<Item = String>) -> Result<String, String> {
             path => dir = PathBuf::from(path),
         }
     }
-    let (tree, path) = disk::read(&dir).map_err(|error| format!("cannot read {}: {error}", dir.display()))?;
+    let (tree, path) =
+        disk::read(&dir).map_err(|error| format!("cannot read {}: {error}", dir.display()))?;
     let objects = build(&tree, &path, &options).map_err(|error| error.to_string())?;
     Ok(yaml::to_multi(&objects))
 }

@@ -21,7 +21,9 @@ pub(crate) fn apply(resources: &mut Resources, image: &Image, specs: &[FieldSpec
         }
         in_containers(&mut resource.value, image, &name)?;
         for spec in specs {
-            spec.apply(&mut resource.value, Create::Nothing, &mut |value| update(value, image, &name))?;
+            spec.apply(&mut resource.value, Create::Nothing, &mut |value| {
+                update(value, image, &name)
+            })?;
         }
     }
     Ok(())
@@ -30,7 +32,9 @@ pub(crate) fn apply(resources: &mut Resources, image: &Image, specs: &[FieldSpec
 /// Any list named `containers` or `initContainers`, wherever it is.
 fn in_containers(value: &mut Value, image: &Image, name: &Name) -> Result<()> {
     match value {
-        Value::Array(items) => items.iter_mut().try_for_each(|item| in_containers(item, image, name)),
+        Value::Array(items) => items
+            .iter_mut()
+            .try_for_each(|item| in_containers(item, image, name)),
         Value::Object(map) => {
             for (key, child) in map {
                 in_containers(child, image, name)?;
@@ -67,7 +71,12 @@ fn update(value: &mut Value, image: &Image, name: &Name) -> Result<()> {
         return Ok(());
     }
     let (old_name, mut tag, mut digest) = split(current);
-    let mut changed = if image.new_name.is_empty() { old_name } else { &image.new_name }.to_owned();
+    let mut changed = if image.new_name.is_empty() {
+        old_name
+    } else {
+        &image.new_name
+    }
+    .to_owned();
     let suffixed;
     match (!image.new_tag.is_empty(), !image.digest.is_empty()) {
         (true, true) => (tag, digest) = (&image.new_tag, &image.digest),
@@ -113,7 +122,9 @@ enum Name {
 
 impl Name {
     fn new(name: &str) -> Result<Self> {
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'/' | b':' | b'.' | b'@');
+        let plain = |byte: u8| {
+            byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'/' | b':' | b'.' | b'@')
+        };
         if name.bytes().all(plain) {
             return Ok(Self::Plain(name.to_owned()));
         }
@@ -140,8 +151,9 @@ impl Name {
 
 fn is_tag_and_digest(text: &str) -> bool {
     let legal = |text: &str| {
-        text.bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'{' | b'}' | b'-'))
+        text.bytes().all(|byte| {
+            byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'{' | b'}' | b'-')
+        })
     };
     let (tag, digest) = match text.split_once('@') {
         Some((tag, digest)) => (tag, Some(digest)),
@@ -152,9 +164,9 @@ fn is_tag_and_digest(text: &str) -> bool {
         digest.split_once(':').is_some_and(|(algorithm, hash)| {
             let parts = algorithm.split(['.', '+', '_', '-']);
             legal(hash)
-                && parts
-                    .into_iter()
-                    .all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+                && parts.into_iter().all(|part| {
+                    !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric())
+                })
         })
     });
     tag_fits && digest_fits
@@ -166,32 +178,65 @@ mod tests {
 
     #[test]
     fn images_are_changed_part_by_part() {
-        let image = |name: &str, new_name: &str, new_tag: &str, digest: &str, tag_suffix: &str| Image {
-            name: name.into(),
-            new_name: new_name.into(),
-            new_tag: new_tag.into(),
-            digest: digest.into(),
-            tag_suffix: tag_suffix.into(),
-        };
+        let image =
+            |name: &str, new_name: &str, new_tag: &str, digest: &str, tag_suffix: &str| Image {
+                name: name.into(),
+                new_name: new_name.into(),
+                new_tag: new_tag.into(),
+                digest: digest.into(),
+                tag_suffix: tag_suffix.into(),
+            };
         let cases = [
             ("nginx:1.7.9", image("nginx", "", "v2", "", ""), "nginx:v2"),
             ("nginx", image("nginx", "apache", "", "", ""), "apache"),
-            ("nginx:1@sha256:ab", image("nginx", "", "v2", "", ""), "nginx:v2"),
-            ("nginx:1", image("nginx", "", "", "sha256:cd", ""), "nginx@sha256:cd"),
-            ("nginx:1", image("nginx", "", "v2", "sha256:cd", ""), "nginx:v2@sha256:cd"),
+            (
+                "nginx:1@sha256:ab",
+                image("nginx", "", "v2", "", ""),
+                "nginx:v2",
+            ),
+            (
+                "nginx:1",
+                image("nginx", "", "", "sha256:cd", ""),
+                "nginx@sha256:cd",
+            ),
+            (
+                "nginx:1",
+                image("nginx", "", "v2", "sha256:cd", ""),
+                "nginx:v2@sha256:cd",
+            ),
             ("nginx:1", image("nginx", "", "", "", "-x"), "nginx:1-x"),
-            ("nginx-extra:1", image("nginx", "", "v2", "", ""), "nginx-extra:1"),
-            ("h:5000/a/nginx:1", image("h:5000/a/nginx", "b", "", "", ""), "b:1"),
-            ("h:5000/a/nginx", image("h:5000/a/nginx", "", "2", "", ""), "h:5000/a/nginx:2"),
+            (
+                "nginx-extra:1",
+                image("nginx", "", "v2", "", ""),
+                "nginx-extra:1",
+            ),
+            (
+                "h:5000/a/nginx:1",
+                image("h:5000/a/nginx", "b", "", "", ""),
+                "b:1",
+            ),
+            (
+                "h:5000/a/nginx",
+                image("h:5000/a/nginx", "", "2", "", ""),
+                "h:5000/a/nginx:2",
+            ),
             ("{x}:1", image("[", "y", "", "", ""), "{x}:1"),
-            ("foo/web:1", image("foo/(web|api)", "bar", "", "", ""), "bar:1"),
+            (
+                "foo/web:1",
+                image("foo/(web|api)", "bar", "", "", ""),
+                "bar:1",
+            ),
         ];
         for (before, image, after) in cases {
             let mut value = Value::String(before.to_owned());
             if let Ok(name) = Name::new(&image.name) {
                 update(&mut value, &image, &name).expect("it is text");
             }
-            assert_eq!(value, Value::String(after.to_owned()), "{before} with {image:?}");
+            assert_eq!(
+                value,
+                Value::String(after.to_owned()),
+                "{before} with {image:?}"
+            );
         }
     }
 }

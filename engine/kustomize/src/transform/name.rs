@@ -14,7 +14,11 @@ pub(crate) enum Affix<'a> {
 }
 
 /// Adds to the names of all objects but those whose name is not theirs to choose.
-pub(crate) fn apply(resources: &mut Resources, specs: &[FieldSpec], affix: &Affix<'_>) -> Result<()> {
+pub(crate) fn apply(
+    resources: &mut Resources,
+    specs: &[FieldSpec],
+    affix: &Affix<'_>,
+) -> Result<()> {
     for resource in resources.list_mut() {
         let original = resource.original_id();
         if is_skipped(&original.gvk) {

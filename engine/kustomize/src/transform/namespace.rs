@@ -38,9 +38,9 @@ impl NamespaceTransformer {
             resource.remember();
             self.set_all(resource)?;
         }
-        resources
-            .check_ids()
-            .map_err(|error| Error::new(format!("with the namespace set, {}", error.reason)).in_field("namespace"))
+        resources.check_ids().map_err(|error| {
+            Error::new(format!("with the namespace set, {}", error.reason)).in_field("namespace")
+        })
     }
 
     fn set_all(&self, resource: &mut Resource) -> Result<()> {
@@ -56,7 +56,8 @@ impl NamespaceTransformer {
             self.set_subjects(&mut resource.value)?;
         }
         for spec in &self.specs {
-            let of_metadata = spec.path == "metadata/namespace" || (spec.path == "metadata/name" && !core);
+            let of_metadata =
+                spec.path == "metadata/namespace" || (spec.path == "metadata/name" && !core);
             let of_subjects = binding
                 && spec.path == "subjects/namespace"
                 && matches!(spec.gvk.kind.as_str(), "RoleBinding" | "ClusterRoleBinding");

@@ -99,8 +99,14 @@ impl PatchTransformer {
         let mut made = Self::new(loader, patch).map_err(about)?;
         match &made.content {
             Content::Json(patch) if !patch.0.is_empty() => {}
-            Content::Json(_) | Content::Nothing => return Err(about(Error::new("the patch is empty"))),
-            Content::Strategic(_) => return Err(about(Error::new("it must be a list of JSON patch operations"))),
+            Content::Json(_) | Content::Nothing => {
+                return Err(about(Error::new("the patch is empty")));
+            }
+            Content::Strategic(_) => {
+                return Err(about(Error::new(
+                    "it must be a list of JSON patch operations",
+                )));
+            }
         }
         made.target = Some(target);
         made.remember = false;
@@ -117,11 +123,22 @@ impl PatchTransformer {
             (Content::Json(patch), Some(target)) => self.apply_json(resources, patch, target),
             (Content::Json(_), None) => Err(Error::new("a JSON patch needs a target")),
         };
-        applied.map_err(|error| if self.file.is_empty() { error } else { error.in_file(&self.file) })
+        applied.map_err(|error| {
+            if self.file.is_empty() {
+                error
+            } else {
+                error.in_file(&self.file)
+            }
+        })
     }
 
     /// Patches that say themselves what they are for.
-    fn apply_to_named(&self, resources: &mut Resources, patches: &[Resource], schema: &Schema) -> Result<()> {
+    fn apply_to_named(
+        &self,
+        resources: &mut Resources,
+        patches: &[Resource],
+        schema: &Schema,
+    ) -> Result<()> {
         for patch in patches {
             let position = resources.one_by_id(&patch.id())?;
             let list = resources.list_mut();
@@ -200,7 +217,12 @@ impl PatchTransformer {
         Ok(true)
     }
 
-    fn apply_json(&self, resources: &mut Resources, patch: &json_patch::Patch, target: &Selector) -> Result<()> {
+    fn apply_json(
+        &self,
+        resources: &mut Resources,
+        patch: &json_patch::Patch,
+        target: &Selector,
+    ) -> Result<()> {
         let matcher = Matcher::new(target)?;
         for resource in resources.list_mut() {
             if !matcher.selects(resource) {
@@ -237,7 +259,9 @@ fn content(file: &str, text: &str) -> Result<Content> {
                 .iter()
                 .map(|operation| serde_json::from_value::<PatchOperation>(operation.clone()))
                 .collect::<Result<Vec<_>, _>>()
-                .map_err(|error| Error::new(format!("it is no JSON patch: {error}")).in_file(file))?;
+                .map_err(|error| {
+                    Error::new(format!("it is no JSON patch: {error}")).in_file(file)
+                })?;
             Ok(Content::Json(json_patch::Patch(operations)))
         }
         Some(_) => parse::resources(file, text).map(Content::Strategic),

@@ -33,8 +33,8 @@ impl Target {
             return Err(fields.error("fieldPath", "it must not be empty"));
         }
         let position = fields.integer("filePathPosition")?;
-        let position =
-            usize::try_from(position).map_err(|_negative| fields.error("filePathPosition", "it must not be negative"))?;
+        let position = usize::try_from(position)
+            .map_err(|_negative| fields.error("filePathPosition", "it must not be negative"))?;
         Ok(Self {
             selector,
             field_path,
@@ -59,7 +59,10 @@ impl ValueAdd {
             }
             let path = split(&target.field_path, '/');
             for resource in resources.list_mut() {
-                if matcher.as_ref().is_none_or(|matcher| matcher.selects(resource)) {
+                if matcher
+                    .as_ref()
+                    .is_none_or(|matcher| matcher.selects(resource))
+                {
                     self.add(&mut resource.value, &path, target.position)?;
                 }
             }
@@ -78,7 +81,11 @@ impl ValueAdd {
         let Some(map) = value.as_object_mut() else {
             return Err(Error::new(format!("there is no map to hold {part:?}")));
         };
-        self.add(map.entry(part.as_str()).or_insert(Value::Null), rest, position)
+        self.add(
+            map.entry(part.as_str()).or_insert(Value::Null),
+            rest,
+            position,
+        )
     }
 
     /// The value alone, or inside the path that the field held.
@@ -90,7 +97,10 @@ impl ValueAdd {
             Some(relative) => ("/", relative),
             None => ("", old),
         };
-        let mut parts: Vec<&str> = relative.split('/').filter(|part| !part.is_empty()).collect();
+        let mut parts: Vec<&str> = relative
+            .split('/')
+            .filter(|part| !part.is_empty())
+            .collect();
         parts.insert((position - 1).min(parts.len()), &self.value);
         format!("{root}{}", parts.join("/"))
     }

@@ -54,6 +54,16 @@ pub fn documents_last_wins(text: &str) -> Result<Vec<Value>, Error> {
     compose(text, &Limits::default(), reading)
 }
 
+/// As [`documents`], with the booleans of YAML 1.1 (`yes`, `on`, …), as Kubernetes' own decoder
+/// (sigs.k8s.io/yaml) has them.
+pub fn documents_yaml11(text: &str) -> Result<Vec<Value>, Error> {
+    let reading = Reading {
+        yaml11: true,
+        ..Reading::default()
+    };
+    compose(text, &Limits::default(), reading)
+}
+
 /// As [`documents`], for a reader that prints what it was given.
 ///
 /// A decimal number keeps its text (`1.10`), and scalars right below `text_at`, a path of keys from
@@ -86,6 +96,7 @@ fn compose(text: &str, limits: &Limits, reading: Reading<'_>) -> Result<Vec<Valu
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut composer = Composer {
         parser: Parser::new_from_str(text),
+        text,
         limits,
         reading,
         anchors: BTreeMap::new(),
@@ -231,6 +242,8 @@ struct Reading<'o> {
     verbatim: bool,
     /// Whether a repeated key replaces the first one instead of being refused.
     last_wins: bool,
+    /// Whether `yes`, `no`, `on` and `off` are booleans.
+    yaml11: bool,
     /// The path below which scalars are text.
     text_at: &'o [&'o str],
 }
@@ -276,6 +289,7 @@ struct Node {
 
 struct Composer<'a, 'o> {
     parser: Parser<'a, StrInput<'a>>,
+    text: &'a str,
     limits: &'o Limits,
     reading: Reading<'o>,
     /// Values that were finished under an anchor; one that is still open is absent.
@@ -301,6 +315,7 @@ impl<'a> Composer<'a, '_> {
             Event::Alias(id) => return self.alias(id, span),
             Event::Scalar(text, style, anchor, tag) => {
                 let bytes = text.len();
+                let text = self.without_invented_newline(text, style, span);
                 let value = self
                     .scalar(text, style, tag.as_deref(), place)
                     .map_err(|message| at(span.start, message))?;
@@ -360,6 +375,24 @@ impl<'a> Composer<'a, '_> {
         Ok(())
     }
 
+    /// A block that the end of the text cuts off in its last line ends without a newline; the
+    /// parser adds one.
+    fn without_invented_newline(
+        &self,
+        text: Cow<'a, str>,
+        style: ScalarStyle,
+        span: Span,
+    ) -> Cow<'a, str> {
+        let block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+        let cut = block && !self.text.ends_with('\n') && text.ends_with('\n');
+        if !cut || span.end.index() < self.text.chars().count() {
+            return text;
+        }
+        let mut text = text.into_owned();
+        text.pop();
+        Cow::Owned(text)
+    }
+
     fn scalar(
         &self,
         text: Cow<'_, str>,
@@ -370,11 +403,19 @@ impl<'a> Composer<'a, '_> {
         match tag.map(core_tag) {
             Some(Some(name)) => return scalar::tagged(name, &text),
             Some(None) => return Ok(Value::String(text.into_owned())),
+            None if style == ScalarStyle::Folded && self.reading.verbatim => {
+                return Ok(Value::String(scalar::refolded(text)));
+            }
             None if style != ScalarStyle::Plain => return Ok(Value::String(text.into_owned())),
             None => {}
         }
         if place.matched == Some(self.reading.text_at.len() + 1) {
             return Ok(scalar::text_or_null(&text));
+        }
+        if self.reading.yaml11
+            && let Some(flag) = scalar::yaml11_boolean(&text)
+        {
+            return Ok(Value::Bool(flag));
         }
         if self.reading.verbatim {
             scalar::verbatim(&text)
@@ -517,6 +558,19 @@ mod tests {
     }
 
     #[test]
+    fn a_block_that_the_end_cuts_off_has_no_newline() {
+        assert_eq!(documents("a: |\n  b\n  c"), Ok(vec![json!({"a": "b\nc"})]));
+        assert_eq!(
+            documents("a: |\n  b\n  c\n"),
+            Ok(vec![json!({"a": "b\nc\n"})])
+        );
+        assert_eq!(
+            documents("a: |\n  b\nc: d"),
+            Ok(vec![json!({"a": "b\n", "c": "d"})])
+        );
+    }
+
+    #[test]
     fn anchors_and_merge_keys_are_expanded() {
         let text = "x: &x {a: 1, b: 2}\ny: &y {b: 3, c: 4}\nz:\n  <<: [*x, *y]\n  a: 0\nw: *x\n";
         assert_eq!(
@@ -589,6 +643,14 @@ mod tests {
         assert_eq!(
             documents_last_wins("a: 1\na: 2\n"),
             Ok(vec![json!({"a": 2})])
+        );
+    }
+
+    #[test]
+    fn yaml_1_1_has_more_booleans() {
+        assert_eq!(
+            documents_yaml11("[yes, 'yes', Off, n, nope]"),
+            Ok(vec![json!([true, "yes", false, false, "nope"])])
         );
     }
 

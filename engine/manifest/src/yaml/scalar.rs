@@ -1,6 +1,8 @@
 //! What a plain or tagged scalar means: the resolution of go.yaml.in/yaml/v3 (`resolve.go`,
 //! v3.0.4), with numbers written as Go's `encoding/json` writes them.
 
+use std::borrow::Cow;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Number, Value};
@@ -44,6 +46,39 @@ pub(super) fn verbatim(text: &str) -> Result<Value, Refusal> {
         return Ok(Value::Number(number));
     }
     Ok(value)
+}
+
+/// A folded block as it reads back after go.yaml.in/yaml/v3 has written it once, which kustomize
+/// makes of every object: where an indented line follows one that is not, an empty line is added.
+pub(super) fn refolded(text: Cow<'_, str>) -> String {
+    let blank = |line: &str| line.starts_with([' ', '\t']);
+    if !text.contains("\n ") && !text.contains("\n\t") || blank(text.trim_start_matches('\n')) {
+        return text.into_owned();
+    }
+    let mut refolded = String::with_capacity(text.len() + 8);
+    let mut after_text = false;
+    for (index, line) in text.split('\n').enumerate() {
+        if index > 0 {
+            refolded.push('\n');
+        }
+        if after_text && blank(line) {
+            refolded.push('\n');
+        }
+        refolded.push_str(line);
+        if !line.is_empty() {
+            after_text = !blank(line);
+        }
+    }
+    refolded
+}
+
+/// The booleans that YAML 1.1 has and 1.2 has not.
+pub(super) fn yaml11_boolean(text: &str) -> Option<bool> {
+    match text {
+        "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => Some(true),
+        "n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => Some(false),
+        _ => None,
+    }
 }
 
 /// Text as it is, unless it says null.
@@ -359,6 +394,19 @@ mod tests {
             );
         }
         assert!(plain(".inf").is_err() && plain("-.INF").is_err() && plain(".nan").is_err());
+    }
+
+    /// The right-hand side is what `kustomize build` v5.8.2 prints for a folded block of the left.
+    #[test]
+    fn folded_blocks_are_changed_as_kustomize_changes_them() {
+        for (text, want) in [
+            ("a b\n", "a b\n"),
+            ("[\n  a\n]", "[\n\n  a\n]"),
+            ("a\n\n  b\n  c\nd\n", "a\n\n\n  b\n  c\nd\n"),
+            ("  a\nb\n  c", "  a\nb\n  c"),
+        ] {
+            assert_eq!(refolded(text.into()), want, "{text:?}");
+        }
     }
 
     #[test]
