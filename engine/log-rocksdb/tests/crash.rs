@@ -127,7 +127,7 @@ fn what_was_acknowledged_survives_kill_9() {
     for cycle in 0..cycles() {
         let mut child = spawn(data.root(), r#"exec "$@""#);
         // Anywhere: from before the first append on, each time elsewhere.
-        let until = Digest::of(&cycle.to_le_bytes()).0[0];
+        let until = Digest::of(&cycle.to_le_bytes()).0[0] % 64;
         let mut kept = Vec::new();
         let mut lines = said(&mut child);
         while kept.len() < usize::from(until)
@@ -144,9 +144,9 @@ fn what_was_acknowledged_survives_kill_9() {
             .map_or((None, &[][..]), |(last, rest)| (Some(last), rest));
         check_kept(&data, finished);
         total += finished.len() + usize::from(unfinished.is_some());
-        let report = data.verify();
-        assert!(report.is_sound(), "cycle {cycle}: {report:?}");
     }
+    let report = data.verify();
+    assert!(report.is_sound(), "{report:?}");
     println!("{total} acknowledged over {} kills", cycles());
     assert!(total > 0);
 }
