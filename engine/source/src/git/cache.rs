@@ -170,3 +170,48 @@ fn cache_error(path: &Path, error: &dyn std::fmt::Display) -> Error {
         why: error.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cache_is_outgrown_by_one_pack_more_than_it_may_hold() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let packs = folder.path().join("objects/pack");
+        fs::create_dir_all(&packs).unwrap();
+        for number in 0..PACKS_MAX {
+            fs::write(packs.join(format!("{number}.pack")), "").unwrap();
+            fs::write(packs.join(format!("{number}.idx")), "").unwrap();
+        }
+        assert!(!has_outgrown(folder.path()));
+        fs::write(packs.join("last.pack"), "").unwrap();
+        assert!(has_outgrown(folder.path()));
+    }
+
+    #[test]
+    fn only_what_was_not_used_for_long_is_swept() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let old = SystemTime::now() - UNUSED_MAX - Duration::from_mins(1);
+        for (name, used) in [("old", old), ("held", old), ("young", SystemTime::now())] {
+            fs::create_dir(folder.path().join(name)).unwrap();
+            let lock = File::create(folder.path().join(format!("{name}.lock"))).unwrap();
+            lock.set_modified(used).unwrap();
+        }
+        let held = File::open(folder.path().join("held.lock")).unwrap();
+        held.lock().unwrap();
+        sweep(folder.path(), &folder.path().join("current"));
+        let left = |name: &str| folder.path().join(name).exists();
+        assert_eq!(
+            (left("old"), left("held"), left("young")),
+            (false, true, true)
+        );
+    }
+
+    #[test]
+    fn names_differ_by_tenant_and_url() {
+        assert_ne!(name("a", "b"), name("", "ab"));
+        assert_ne!(name("a", "b"), name("a", "c"));
+        assert_eq!(name("a", "b").len(), 32);
+    }
+}

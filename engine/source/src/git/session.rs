@@ -97,6 +97,10 @@ impl<'a> Session<'a> {
                 self.find_named(repository, &named)
             }
             Target::Commit { sha, branch } => {
+                // The revision names the branch, so there must be one.
+                if let Some(branch) = branch {
+                    drop(self.find_named(repository, &Named::branch(branch))?);
+                }
                 let commit = ObjectId::from_hex(sha.as_bytes()).map_err(|error| Error::Field {
                     field: "spec.ref.commit",
                     value: sha.clone(),

@@ -25,7 +25,7 @@ pub(super) struct Named {
 }
 
 impl Named {
-    fn branch(name: &str) -> Self {
+    pub(super) fn branch(name: &str) -> Self {
         Self {
             full: format!("refs/heads/{name}"),
             shown: name.to_owned(),

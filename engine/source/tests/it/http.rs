@@ -149,6 +149,32 @@ fn every_kind_of_reference_leads_to_its_revision_and_files() {
 }
 
 #[test]
+fn a_commit_need_not_be_a_tip() {
+    let repository = Repository::with(&[("a", "1")]);
+    let inner = repository.commit(&[("a", "2")]);
+    repository.commit(&[("a", "3")]);
+    for old_protocol in [false, true] {
+        let manners = Manners {
+            old_protocol,
+            ..Manners::default()
+        };
+        let server = Server::start(repository.root(), manners);
+        for reference in [commit(&inner), on_main(&inner)] {
+            let (revision, tree) = new(&at(&server.url(), reference), &TempDir::new().unwrap());
+            assert!(revision.ends_with(&format!("sha1:{inner}")), "{revision}");
+            assert_eq!(tree.file("a").unwrap(), b"2");
+        }
+        let elsewhere = Reference {
+            branch: Some("gone".to_owned()),
+            ..commit(&inner)
+        };
+        let request = at(&server.url(), elsewhere);
+        let error = fetch(&request, TempDir::new().unwrap().path()).unwrap_err();
+        assert!(error.to_string().contains("branch 'gone'"), "{error}");
+    }
+}
+
+#[test]
 fn a_commit_tells_who_and_why() {
     let repository = Repository::with(&[("a", "1")]);
     let server = Server::start(repository.root(), Manners::default());

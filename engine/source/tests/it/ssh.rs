@@ -6,6 +6,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use fluvial_source::{
     Credentials, Error, Fetched, GitRequest, Reference, Retry, Secret, fetch, from_secret_data,
@@ -32,6 +33,10 @@ impl Drop for Sshd {
 
 impl Sshd {
     fn start() -> Self {
+        Self::start_with("AcceptEnv GIT_PROTOCOL")
+    }
+
+    fn start_with(setting: &str) -> Self {
         let folder = TempDir::new().unwrap();
         keygen(&folder.path().join("host"), "");
         keygen(&folder.path().join("user"), "");
@@ -54,7 +59,7 @@ impl Sshd {
             format!(
                 "ListenAddress 127.0.0.1\nPort {port}\nHostKey {at}/host\n\
                  AuthorizedKeysFile {at}/authorized_keys\nStrictModes no\nUsePAM no\n\
-                 PasswordAuthentication no\nPermitRootLogin yes\nPidFile none\nAcceptEnv GIT_PROTOCOL\n"
+                 PasswordAuthentication no\nPermitRootLogin yes\nPidFile none\n{setting}\n"
             ),
         )
         .unwrap();
@@ -197,6 +202,62 @@ fn an_absent_repository_and_a_missing_server_are_told_apart() {
     request.url = format!("ssh://git@127.0.0.1:{free}/x");
     let error = attempt(&request).unwrap_err();
     assert!(matches!(error, Error::Unreachable { .. }), "{error:?}");
+}
+
+#[test]
+fn a_commit_that_an_old_server_withholds_is_found_in_the_history() {
+    let repository = Repository::with(&[("a", "1")]);
+    let inner = repository.commit(&[("a", "2")]);
+    let tip = repository.commit(&[("a", "3")]);
+    repository.git(&["branch", "other", &format!("{inner}~1")]);
+    let sshd = Sshd::start_with("AcceptEnv NOTHING");
+    let credentials = sshd.credentials("user", sshd.known_hosts(), None);
+    let request = sshd.request(&repository.path(), credentials);
+    let at = |commit: &str, branch: Option<&str>| {
+        let (commit, branch) = (Some(commit.to_owned()), branch.map(ToOwned::to_owned));
+        let reference = Reference {
+            commit,
+            branch,
+            ..Reference::default()
+        };
+        attempt(&GitRequest {
+            reference,
+            ..request.clone()
+        })
+    };
+    for (commit, branch, text) in [
+        (&tip, None, "3"),
+        (&inner, None, "2"),
+        (&inner, Some("main"), "2"),
+    ] {
+        let Fetched::New { tree, .. } = at(commit, branch).unwrap() else {
+            panic!("nothing new")
+        };
+        assert_eq!(tree.file("a").unwrap(), text.as_bytes());
+    }
+    let error = at(&inner, Some("other")).unwrap_err();
+    assert!(
+        matches!(error, Error::ReferenceNotFound { .. }),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn a_server_that_says_nothing_costs_no_more_than_the_timeout() {
+    let sshd = Sshd::start();
+    let credentials = sshd.credentials("user", sshd.known_hosts(), None);
+    let mut request = sshd.request(Path::new("/x"), credentials);
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    request.url = format!("ssh://git@{}/x", silent.local_addr().unwrap());
+    request.timeout = Duration::from_millis(300);
+    let start = Instant::now();
+    let error = attempt(&request).unwrap_err();
+    assert!(matches!(error, Error::Timeout { .. }), "{error:?}");
+    assert!(
+        start.elapsed() < Duration::from_secs(20),
+        "it took {:?}",
+        start.elapsed()
+    );
 }
 
 #[test]
