@@ -152,6 +152,10 @@ impl Kustomization {
                     Some(command::Kind::ApplyObjects(apply)) => {
                         self.core.repairing.clone_from(&apply.repair);
                         self.core.in_hand = apply.objects.first().map_or(0, |it| it.stage);
+                        self.intend(&apply.objects);
+                        if !apply.repair.is_empty() {
+                            self.count_repairs(&apply.objects, record.time);
+                        }
                     }
                     Some(
                         command::Kind::FetchGit(_)
@@ -214,6 +218,33 @@ impl Kustomization {
         }
     }
 
+    /// What is about to be applied is owned from now on: an apply may have been done although its
+    /// outcome says otherwise, or never comes, and what exists must be found when it is to be pruned.
+    fn intend(&mut self, objects: &[Rendered]) {
+        for rendered in objects {
+            let Some(object) = &rendered.object else {
+                continue;
+            };
+            let key = object.identity();
+            if !self.owned.contains_key(&key) {
+                self.core.inventory_changed = true;
+                self.dirty.insert(key.clone());
+                self.owned.insert(key, Owned::intended(rendered));
+            }
+        }
+    }
+
+    /// Repairs are counted when they begin: one that fails must slow down, too.
+    fn count_repairs(&mut self, objects: &[Rendered], time: Timestamp) {
+        for object in objects.iter().filter_map(|it| it.object.as_ref()) {
+            let key = object.identity();
+            if let Some(owned) = self.owned.get_mut(&key) {
+                owned.count_repair(time);
+                self.dirty.insert(key);
+            }
+        }
+    }
+
     fn settle(&mut self, record: &Record) -> bool {
         let settled = self.core.declared.settle(record);
         if settled {
@@ -264,9 +295,6 @@ impl Kustomization {
             let owned = self.owned.entry(key.clone()).or_default();
             self.core.inventory_changed |= owned.version() != object.version;
             changed += u32::from(owned.take(applied));
-            if is_repair {
-                owned.count_repair(record.time);
-            }
             self.dirty.insert(key);
         }
         let failure = owned::sentence(&outcome.failures);

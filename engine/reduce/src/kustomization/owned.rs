@@ -39,6 +39,18 @@ impl Owned {
         }
     }
 
+    /// What is about to be applied, and may never be: held to nothing yet.
+    pub(crate) fn intended(rendered: &Rendered) -> Self {
+        let rendered = Rendered {
+            manifest: String::new(),
+            ..rendered.clone()
+        };
+        Self {
+            rendered,
+            ..Self::default()
+        }
+    }
+
     /// The version it was applied with.
     pub fn version(&self) -> &str {
         self.rendered
