@@ -189,7 +189,9 @@ impl Checker {
         let recorded = self.world().one(object).is_some_and(|it| it.deleting);
         if recorded {
             if cluster.declared(object).is_some_and(|it| !it.deleting) {
-                return Err(format!("{object} prunes everything and is not being deleted"));
+                return Err(format!(
+                    "{object} prunes everything and is not being deleted"
+                ));
             }
             return Ok(());
         }

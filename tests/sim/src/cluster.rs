@@ -161,7 +161,10 @@ impl Cluster {
             body,
             uid,
         };
-        self.history.entry(kind_of(object)).or_default().push(change);
+        self.history
+            .entry(kind_of(object))
+            .or_default()
+            .push(change);
     }
 
     fn remove(&mut self, object: &ObjectRef) {
@@ -308,7 +311,10 @@ impl Cluster {
             .map(|(object, live)| (object.clone(), live.clone()))
             .collect();
         for (object, mut live) in ripe {
-            let health = live.settles.take().map_or(live.health, |(_, health)| health);
+            let health = live
+                .settles
+                .take()
+                .map_or(live.health, |(_, health)| health);
             let changed = live.health != health;
             live.health = health;
             if changed {

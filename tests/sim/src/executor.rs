@@ -84,7 +84,10 @@ impl Outside<'_> {
                 return failed("GitOperationFailed", format!("cannot reach {url}"));
             }
             Access::Denied => {
-                return failed("AuthenticationFailed", format!("{url} wants other credentials"));
+                return failed(
+                    "AuthenticationFailed",
+                    format!("{url} wants other credentials"),
+                );
             }
         }
         let (Some(commit), Some(revision)) = (repository.commits.last(), self.git.head(url)) else {
@@ -311,7 +314,11 @@ impl Outside<'_> {
             });
             Ok(())
         };
-        let answer = if steps == 0 { Ok(()) } else { self.ask(request) };
+        let answer = if steps == 0 {
+            Ok(())
+        } else {
+            self.ask(request)
+        };
         match answer {
             Ok(()) => FinalizerSet {
                 object: set.object.clone(),

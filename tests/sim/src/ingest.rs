@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fluvial_api::{GitRepository, Kustomization};
 use fluvial_event::{
-    Digest, Draft, ObjectGone, ObjectObserved, ObjectRef, ResourceDeleted,
-    ResourceObserved, WatchGap,
+    Digest, Draft, ObjectGone, ObjectObserved, ObjectRef, ResourceDeleted, ResourceObserved,
+    WatchGap,
 };
 use fluvial_log::BlobStore;
 use fluvial_log::memory::MemoryBlobs;
@@ -122,7 +122,11 @@ impl Ingest {
         let Some(stream) = self.streams.get_mut(kind) else {
             return Vec::new();
         };
-        let changes = view.cluster.history.get(kind).map_or(&[][..], Vec::as_slice);
+        let changes = view
+            .cluster
+            .history
+            .get(kind)
+            .map_or(&[][..], Vec::as_slice);
         let end = changes.len().min(stream.cursor + count);
         let Some(news) = changes.get(stream.cursor..end).map(<[Change]>::to_vec) else {
             return Vec::new();

@@ -54,9 +54,7 @@ fn main() -> ExitCode {
             Err(why) => {
                 failed += 1;
                 println!("seed {seed} FAILED: {why}");
-                println!(
-                    "  again: cargo run --release -p fluvial-sim -- --seed {seed} --trace"
-                );
+                println!("  again: cargo run --release -p fluvial-sim -- --seed {seed} --trace");
                 if !arguments.keep_going {
                     break;
                 }
@@ -87,7 +85,8 @@ fn run_twice_sometimes(seed: u64, trace: bool) -> Result<Summary, String> {
 }
 
 fn report(done: u64, failed: u64, total: &Summary, elapsed: Duration) {
-    let rate = total.records.saturating_mul(1000) / u64::try_from(elapsed.as_millis()).unwrap_or(1).max(1);
+    let rate =
+        total.records.saturating_mul(1000) / u64::try_from(elapsed.as_millis()).unwrap_or(1).max(1);
     println!(
         "{done} seeds, {failed} failed: {} records ({rate}/s), {} lives, {} repairs, {} ready, {} virtual hours in {:.1} s",
         total.records,

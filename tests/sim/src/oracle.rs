@@ -19,29 +19,16 @@ struct Oracle<'a> {
     wanted: BTreeMap<ObjectRef, usize>,
 }
 
+/// Objects that more than one Kustomization wants: they are fought over.
+pub fn contested(sim: &Simulation) -> usize {
+    let oracle = Oracle::new(sim);
+    oracle.wanted.values().filter(|count| **count > 1).count()
+}
+
 /// Checks that everything that can be ready is, with the newest revision, and that nothing is left.
 /// Answers how many Kustomizations that was asked of.
 pub fn check(sim: &Simulation) -> Result<usize, String> {
-    let declared: BTreeMap<_, _> = sim
-        .cluster
-        .bodies
-        .keys()
-        .filter(|object| object.kind == "Kustomization")
-        .filter_map(|object| Some((object, sim.cluster.declared(object)?)))
-        .collect();
-    let mut oracle = Oracle {
-        sim,
-        declared,
-        wanted: BTreeMap::new(),
-    };
-    let sets: Vec<_> = oracle
-        .declared
-        .values()
-        .filter_map(|declared| oracle.desired(declared))
-        .collect();
-    for manifest in sets.iter().flat_map(|(_, set)| set) {
-        *oracle.wanted.entry(manifest.object().identity()).or_default() += 1;
-    }
+    let oracle = Oracle::new(sim);
     let mut checked = 0;
     for (object, declared) in &oracle.declared {
         if oracle.can_be_ready(object, declared, &mut BTreeSet::new()) {
@@ -54,8 +41,34 @@ pub fn check(sim: &Simulation) -> Result<usize, String> {
     }
     Ok(checked)
 }
+impl<'a> Oracle<'a> {
+    fn new(sim: &'a Simulation) -> Self {
+        let declared: BTreeMap<_, _> = sim
+            .cluster
+            .bodies
+            .keys()
+            .filter(|object| object.kind == "Kustomization")
+            .filter_map(|object| Some((object, sim.cluster.declared(object)?)))
+            .collect();
+        let mut oracle = Self {
+            sim,
+            declared,
+            wanted: BTreeMap::new(),
+        };
+        let sets: Vec<_> = oracle
+            .declared
+            .values()
+            .filter_map(|declared| oracle.desired(declared))
+            .collect();
+        for manifest in sets.iter().flat_map(|(_, set)| set) {
+            *oracle
+                .wanted
+                .entry(manifest.object().identity())
+                .or_default() += 1;
+        }
+        oracle
+    }
 
-impl Oracle<'_> {
     /// The newest revision and what it wants, if that can be read.
     fn desired(&self, declared: &Declaration) -> Option<(String, Vec<Manifest>)> {
         let spec = &declared.spec;
@@ -118,18 +131,30 @@ impl Oracle<'_> {
             "" | "default" => true,
             namespace => known("Namespace", namespace),
         };
-        let has_kind = manifest.kind != "Widget"
-            || known("CustomResourceDefinition", "widgets.example.org");
-        let fixed = live.and_then(|it| it.fields.get(IMMUTABLE)).map(|it| &it.value);
+        let has_kind =
+            manifest.kind != "Widget" || known("CustomResourceDefinition", "widgets.example.org");
+        let fixed = live
+            .and_then(|it| it.fields.get(IMMUTABLE))
+            .map(|it| &it.value);
         let can_change = fixed.is_none()
             || fixed == manifest.fields.get(IMMUTABLE)
             || manifest.force
             || spec["force"] == true;
         let checked = spec["wait"] == true;
         let healthy = !checked || !matches!(image(manifest), "broken" | "stuck");
-        let contested = self.wanted.get(&object.identity()).copied().unwrap_or_default() > 1;
+        let contested = self
+            .wanted
+            .get(&object.identity())
+            .copied()
+            .unwrap_or_default()
+            > 1;
         let invalid = manifest.fields.values().any(|value| value == "invalid");
-        has_home && has_kind && can_change && healthy && !contested && !invalid
+        has_home
+            && has_kind
+            && can_change
+            && healthy
+            && !contested
+            && !invalid
             && !terminating(live)
             && manifest.policy.is_empty()
     }

@@ -1,6 +1,6 @@
 //! Everybody but the engine: people who declare, commit, edit and delete, and other controllers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fluvial_event::ObjectRef;
 use serde_json::{Value, json};
@@ -124,7 +124,13 @@ impl Simulation {
         let number = self.rng.below(4);
         let kind = *self
             .rng
-            .pick(&["ConfigMap", "ConfigMap", "Deployment", "Deployment", "Widget"])
+            .pick(&[
+                "ConfigMap",
+                "ConfigMap",
+                "Deployment",
+                "Deployment",
+                "Widget",
+            ])
             .unwrap_or(&"ConfigMap");
         let name = format!("{}-{index}-{number}", kind.to_lowercase());
         let value = format!("v{}", self.rng.below(50));
@@ -180,8 +186,7 @@ impl Simulation {
             set.insert(manifest.object(), manifest);
         }
         if index == 0 && !self.rng.chance(100) {
-            let manifest =
-                Manifest::new("CustomResourceDefinition", "", "widgets.example.org");
+            let manifest = Manifest::new("CustomResourceDefinition", "", "widgets.example.org");
             set.insert(manifest.object(), manifest);
         }
         let folder = if self.rng.chance(40) {
@@ -240,7 +245,12 @@ impl Simulation {
                 self.git.drop_commits(url, count);
             }
             33..37 => {
-                let access = [Access::Open, Access::Open, Access::Unreachable, Access::Denied];
+                let access = [
+                    Access::Open,
+                    Access::Open,
+                    Access::Unreachable,
+                    Access::Denied,
+                ];
                 let access = *self.rng.pick(&access).unwrap_or(&Access::Open);
                 self.say(|| format!("{} is {access:?}", URLS[index % 2]));
                 if let Some(repository) = self.git.repositories.get_mut(URLS[index % 2]) {
@@ -265,11 +275,43 @@ impl Simulation {
                 self.cluster.mark(&object, |it| it.requested_at = at);
             }
             66..68 => {
-                let bad = with(spec("s0", "p0"), "interval", "-1s".into());
+                let path = format!("p{index}");
+                let source = format!("s{}", index % 2);
+                let bad = with(spec(&source, &path), "interval", "-1s".into());
                 self.say(|| format!("invalid k{index}"));
                 self.cluster.declare(&name, bad, Vec::new());
             }
             _ => self.meddle(),
+        }
+    }
+
+    /// People mend what they broke: every folder can be applied, every spec can be read.
+    pub fn mend(&mut self) {
+        let mut taken = BTreeSet::new();
+        for url in URLS {
+            let mut tree = self.git.tree(url);
+            for (path, folder) in &mut tree {
+                let manifests = match &folder {
+                    Folder::Good(manifests) => manifests.clone(),
+                    Folder::Broken => Vec::new(),
+                };
+                *folder = Folder::Good(mended(path, manifests, &mut taken));
+            }
+            self.say(|| format!("mend {url}: {tree:?}"));
+            self.git.commit(url, tree);
+        }
+        for index in 0..7 {
+            let name = kustomization(&format!("k{index}"));
+            let Some(declared) = self.cluster.declared(&name) else {
+                continue;
+            };
+            let mut spec = declared.spec.clone();
+            spec["suspend"] = false.into();
+            spec["dependsOn"] = json!([]);
+            if spec["interval"] == "-1s" {
+                spec["interval"] = "5m".into();
+            }
+            self.cluster.declare(&name, spec, Vec::new());
         }
     }
 
@@ -303,14 +345,20 @@ impl Simulation {
 
     /// Somebody changes, deletes or takes over a managed object.
     fn meddle(&mut self) {
-        let all: Vec<_> = self.cluster.lives().map(|(object, _)| object.clone()).collect();
+        let all: Vec<_> = self
+            .cluster
+            .lives()
+            .map(|(object, _)| object.clone())
+            .collect();
         let Some(object) = self.rng.pick(&all).cloned() else {
             return;
         };
         let choice = self.rng.below(100);
         self.say(|| format!("meddle {choice} with {object}"));
         match choice {
-            0..40 => self.cluster.edit(&object, "data", Some("edited"), "kubectl-edit"),
+            0..40 => self
+                .cluster
+                .edit(&object, "data", Some("edited"), "kubectl-edit"),
             40..50 => self.cluster.edit(&object, "foreign", Some("x"), "operator"),
             50..55 => self.cluster.edit(&object, "data", None, "kubectl-edit"),
             55..80 => {
@@ -323,4 +371,29 @@ impl Simulation {
             _ => self.cluster.unstick(&object),
         }
     }
+}
+
+/// The same folder without what cannot be applied, and with what it needs.
+fn mended(path: &str, manifests: Vec<Manifest>, taken: &mut BTreeSet<ObjectRef>) -> Vec<Manifest> {
+    let mut set = Vec::new();
+    let namespaces: BTreeSet<_> = manifests
+        .iter()
+        .map(|it| it.namespace.clone())
+        .filter(|it| !it.is_empty() && it != "default")
+        .collect();
+    let needed = namespaces
+        .iter()
+        .map(|name| Manifest::new("Namespace", "", name));
+    let definition = Manifest::new("CustomResourceDefinition", "", "widgets.example.org");
+    let definition = (path == "p0").then_some(definition);
+    for mut manifest in needed.chain(definition).chain(manifests) {
+        let bad = |value: &String| matches!(value.as_str(), "invalid" | "broken" | "stuck");
+        manifest.fields.retain(|_, value| !bad(value));
+        manifest.policy.clear();
+        manifest.force = true;
+        if taken.insert(manifest.object()) {
+            set.push(manifest);
+        }
+    }
+    set
 }
