@@ -18,8 +18,9 @@
 //!
 //! A changed bit or a missing end of the records, the blobs, the streams, the pin or the key is found
 //! by opening or by [`Data::verify`]. What holds nothing of the history is not looked at: RocksDB's
-//! own diary (`LOG*`), its settings (`OPTIONS-*`), its name (`IDENTITY`), and the statistics that
-//! it keeps inside of its tables.
+//! own diary (`LOG*`), its settings (`OPTIONS-*`), its name (`IDENTITY`), the statistics that it
+//! keeps inside of its tables, and a last entry of its `MANIFEST-*` that was cut short, as a crash
+//! leaves it, where all of the history is there without it.
 
 mod data;
 mod log;
