@@ -133,13 +133,11 @@ impl Config {
             .name_reference
             .iter_mut()
             .find(|known| known.target == reference.target);
-        match known {
-            Some(known) => merge_all(&mut known.referrers, &reference.referrers),
-            None => {
-                self.name_reference.push(reference.clone());
-                Ok(())
-            }
+        if let Some(known) = known {
+            return merge_all(&mut known.referrers, &reference.referrers);
         }
+        self.name_reference.push(reference.clone());
+        Ok(())
     }
 
     /// Reads a file named under `configurations`.

@@ -94,7 +94,7 @@ impl<'a> Fields<'a> {
         let Some(value) = self.value(name) else {
             return Ok(Vec::new());
         };
-        let items = value
+        value
             .as_array()
             .and_then(|items| {
                 items
@@ -105,8 +105,7 @@ impl<'a> Fields<'a> {
                     })
                     .collect()
             })
-            .ok_or_else(|| self.error(name, "a list of texts is needed here"));
-        items
+            .ok_or_else(|| self.error(name, "a list of texts is needed here"))
     }
 
     pub(crate) fn texts(&mut self, name: &str) -> Result<BTreeMap<String, String>> {
@@ -128,7 +127,7 @@ impl<'a> Fields<'a> {
     pub(crate) fn list<T>(
         &mut self,
         name: &str,
-        mut read: impl FnMut(&mut Fields<'a>) -> Result<T>,
+        mut read: impl FnMut(&mut Self) -> Result<T>,
     ) -> Result<Vec<T>> {
         let Some(value) = self.value(name) else {
             return Ok(Vec::new());
@@ -151,7 +150,7 @@ impl<'a> Fields<'a> {
     pub(crate) fn object<T>(
         &mut self,
         name: &str,
-        read: impl FnOnce(&mut Fields<'a>) -> Result<T>,
+        read: impl FnOnce(&mut Self) -> Result<T>,
     ) -> Result<Option<T>> {
         let Some(value) = self.value(name) else {
             return Ok(None);

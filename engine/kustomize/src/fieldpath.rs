@@ -30,7 +30,8 @@ pub(crate) fn split(path: &str) -> Vec<String> {
                 part.push_str(&next);
             }
             if !part.contains('=') {
-                part = part.trim_matches(['[', ']']).to_owned();
+                joined.push(part.trim_matches(['[', ']']).to_owned());
+                continue;
             }
         }
         joined.push(part);

@@ -104,7 +104,7 @@ pub fn build_flux(tree: &Tree, path: &str, overlay: &Overlay) -> Result<Vec<Valu
         reorder: Reorder::None,
         managed_by_label: false,
     };
-    let mut objects = finish(Target::of(loader, file, kustomization), &options)?;
+    let mut objects = finish(Target::of(loader, file, kustomization), options)?;
     for object in &mut objects {
         for (key, value) in &overlay.common_metadata.labels {
             object::set_label(object, key, value);
@@ -218,7 +218,7 @@ fn scan(loader: &Loader<'_>, dir: &str, resources: &mut Vec<String>) -> Result<(
 
 fn own_patch(patch: &Patch) -> OwnPatch {
     OwnPatch {
-        patch: patch.patch.clone(),
+        inline: patch.patch.clone(),
         target: patch.target.as_ref().map(|target| Selector {
             id: Id {
                 gvk: Gvk {

@@ -68,7 +68,8 @@ pub(crate) struct Label {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Patch {
     pub(crate) path: String,
-    pub(crate) patch: String,
+    /// The patch itself.
+    pub(crate) inline: String,
     pub(crate) target: Option<Selector>,
     pub(crate) allow_name_change: bool,
     pub(crate) allow_kind_change: bool,
@@ -88,7 +89,7 @@ pub(crate) struct Image {
 #[derive(Clone, Debug)]
 pub(crate) enum ReplacementField {
     Path(String),
-    Inline(Replacement),
+    Inline(Box<Replacement>),
 }
 
 /// An entry of `replicas`.
@@ -281,7 +282,7 @@ fn read_label(fields: &mut Fields<'_>) -> Result<Label> {
 pub(crate) fn read_patch(fields: &mut Fields<'_>) -> Result<Patch> {
     let mut patch = Patch {
         path: fields.string("path")?,
-        patch: fields.string("patch")?,
+        inline: fields.string("patch")?,
         target: fields.object("target", Selector::read)?,
         ..Patch::default()
     };
@@ -309,7 +310,7 @@ pub(crate) fn read_replacement(fields: &mut Fields<'_>) -> Result<ReplacementFie
     let path = fields.string("path")?;
     let inline = replacement::read(fields)?;
     if path.is_empty() {
-        return Ok(ReplacementField::Inline(inline));
+        return Ok(ReplacementField::Inline(Box::new(inline)));
     }
     if !inline.is_empty() {
         return Err(fields.error("path", "give a path or an inline replacement, not both"));
@@ -328,7 +329,7 @@ fn read_var(fields: &mut Fields<'_>) -> Result<Var> {
         let api_version = fields.string("apiVersion")?;
         match api_version.split_once('/') {
             Some((group, version)) => {
-                (gvk.group, gvk.version) = (group.to_owned(), version.to_owned())
+                (gvk.group, gvk.version) = (group.to_owned(), version.to_owned());
             }
             None if !api_version.is_empty() => gvk.version = api_version,
             None => {}

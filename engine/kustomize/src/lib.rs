@@ -75,13 +75,17 @@ pub struct Options {
 }
 
 /// The objects that `kustomize build` v5.8.2 prints for the directory `path` of `tree`, in its order.
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "options grow, and callers keep theirs"
+)]
 pub fn build(tree: &Tree, path: &str, options: &Options) -> Result<Vec<Value>, Error> {
     let loader = Loader::new(tree, path, options.restriction)?;
-    finish(Target::load(loader)?, options)
+    finish(Target::load(loader)?, *options)
 }
 
 /// Builds a target, sorts the objects and takes off what only the build needed.
-fn finish(target: Target<'_>, options: &Options) -> Result<Vec<Value>, Error> {
+fn finish(target: Target<'_>, options: Options) -> Result<Vec<Value>, Error> {
     let kustomization = target.kustomization();
     let asked = |option: &str| kustomization.build_metadata.iter().any(|own| own == option);
     let origins = asked("originAnnotations");

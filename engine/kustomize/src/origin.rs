@@ -116,11 +116,11 @@ pub(crate) fn annotate(resource: &mut Resource, origins: bool, transformations: 
         object::set_annotation(&mut resource.value, ORIGIN, &text);
     }
     if transformations && !resource.transformations.is_empty() {
-        let text: String = resource
-            .transformations
-            .iter()
-            .map(|origin| format!("- {}", origin.to_text("  ")))
-            .collect();
+        let mut text = String::new();
+        for origin in &resource.transformations {
+            text.push_str("- ");
+            text.push_str(&origin.to_text("  "));
+        }
         object::set_annotation(&mut resource.value, TRANSFORMATIONS, &text);
     }
 }

@@ -1,30 +1,58 @@
 //! From the text of a manifest file to the objects in it.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use fluvial_manifest::{Value, object, yaml};
 
 use crate::error::{Error, Result};
-use crate::resource::Resource;
+use crate::resource::{Resource, Written};
 
 /// The objects of a text: lists opened, empty documents left out, each with a kind and a name.
 pub(crate) fn resources(file: &str, text: &str) -> Result<Vec<Resource>> {
-    let text = text.replace("\r\n", "\n");
+    let text = if text.contains('\r') {
+        Cow::Owned(text.replace("\r\n", "\n"))
+    } else {
+        Cow::Borrowed(text)
+    };
     let documents = yaml::documents_verbatim(&text, &["metadata", "annotations"])
         .map_err(|error| Error::yaml(file, error))?;
+    let count = documents.len();
     let mut pending: VecDeque<Value> = documents.into();
-    let mut resources = Vec::with_capacity(pending.len());
-    while let Some(document) = pending.pop_front() {
+    let mut resources = Vec::with_capacity(count);
+    let mut shared: Option<Arc<str>> = None;
+    for index in 0.. {
+        let Some(document) = pending.pop_front() else {
+            break;
+        };
         if document.as_object().is_some_and(serde_json::Map::is_empty) {
             continue;
         }
         check(&document).map_err(|error| error.in_file(file))?;
         match open_list(document).map_err(|error| error.in_file(file))? {
-            Opened::Single(document) => resources.push(Resource::new(document)),
+            Opened::Single(document) => {
+                let nulls = index < count && has_null(&document);
+                let mut resource = Resource::new(document);
+                resource.written = nulls.then(|| Written {
+                    text: shared.get_or_insert_with(|| text.as_ref().into()).clone(),
+                    document: index,
+                });
+                resources.push(resource);
+            }
             Opened::Items(items) => pending.extend(items),
         }
     }
     Ok(resources)
+}
+
+/// Whether any map, at any depth, has a key with nothing.
+fn has_null(value: &Value) -> bool {
+    match value {
+        Value::Object(map) => map.values().any(|value| value.is_null() || has_null(value)),
+        Value::Array(items) => items.iter().any(has_null),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
 }
 
 enum Opened {

@@ -71,7 +71,7 @@ pub(crate) fn transformers(loader: &Loader<'_>, plugin: &Resource) -> Result<Vec
         }
         "PatchJson6902Transformer" => {
             let mut patch = kustomization::read_patch(&mut fields)?;
-            patch.patch = fields.string("jsonOp")?;
+            patch.inline = fields.string("jsonOp")?;
             Transformer::Patch(PatchTransformer::json(loader, &patch)?)
         }
         "PatchStrategicMergeTransformer" => {
@@ -117,7 +117,9 @@ pub(crate) fn replacements(
     let mut replacements = Vec::with_capacity(list.len());
     for field in list {
         match field {
-            ReplacementField::Inline(replacement) => replacements.push(replacement.clone()),
+            ReplacementField::Inline(replacement) => {
+                replacements.push(Replacement::clone(replacement));
+            }
             ReplacementField::Path(path) => {
                 replacements.extend(replacement::read_file(
                     &loader.path(path),

@@ -1,6 +1,7 @@
 //! One object on its way through a build, and the names it has had.
 
 use std::fmt;
+use std::sync::Arc;
 
 use fluvial_manifest::{Map, Value, object};
 
@@ -139,6 +140,14 @@ pub(crate) struct Previous {
     pub(crate) namespace: String,
 }
 
+/// The text that an object was read from.
+#[derive(Clone, Debug)]
+pub(crate) struct Written {
+    pub(crate) text: Arc<str>,
+    /// Which of its documents, from 0.
+    pub(crate) document: usize,
+}
+
 /// An object and its history within the build.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Resource {
@@ -151,6 +160,8 @@ pub(crate) struct Resource {
     pub(crate) needs_hash: bool,
     /// Names of the vars that read from this object.
     pub(crate) vars: Vec<String>,
+    /// Where it holds nulls and was not changed as a whole: a patch drops those that are not written.
+    pub(crate) written: Option<Written>,
     pub(crate) origin: Option<Origin>,
     pub(crate) transformations: Vec<Origin>,
 }

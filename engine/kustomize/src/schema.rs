@@ -52,6 +52,20 @@ pub(crate) struct Schema {
     types: BTreeMap<String, BTreeMap<String, Shape>>,
 }
 
+/// The schema in force: the built-in one, read when it is first needed, or a repository's own.
+#[derive(Debug, Default)]
+pub(crate) struct InForce(Option<Schema>);
+
+impl InForce {
+    pub(crate) fn replace(&mut self, schema: Schema) {
+        self.0 = Some(schema);
+    }
+
+    pub(crate) fn get(&self) -> &Schema {
+        self.0.as_ref().unwrap_or_else(|| Schema::builtin())
+    }
+}
+
 /// What a value is, as far as merging cares.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Shape {
@@ -99,6 +113,7 @@ impl Schema {
             .ok_or_else(|| Error::new("an OpenAPI file needs a map `definitions`"))?;
         let mut schema = self.clone();
         for (name, definition) in definitions {
+            let name = short(name);
             schema.add(name, definition, 0);
             let gvks = definition
                 .get("x-kubernetes-group-version-kind")
@@ -113,7 +128,7 @@ impl Schema {
                 };
                 schema
                     .kinds
-                    .insert(format!("{api_version}/{kind}"), name.clone());
+                    .insert(format!("{api_version}/{kind}"), name.to_owned());
             }
         }
         Ok(schema)
@@ -179,12 +194,26 @@ impl Schema {
     /// The name of the type that a definition is or refers to.
     fn type_of(&mut self, name: &str, definition: &Value, depth: usize) -> Option<String> {
         if let Some(reference) = definition.get("$ref").and_then(Value::as_str) {
-            return Some(reference.trim_start_matches("#/definitions/").to_owned());
+            return Some(short(reference.trim_start_matches("#/definitions/")).to_owned());
         }
         definition.get("properties")?;
         self.add(name, definition, depth + 1);
         Some(name.to_owned())
     }
+}
+
+/// The name of a definition as the table has it: without the package that all its kind share.
+fn short(name: &str) -> &str {
+    const PACKAGES: [&str; 4] = [
+        "io.k8s.api.",
+        "io.k8s.apimachinery.pkg.apis.",
+        "io.k8s.apiextensions-apiserver.pkg.apis.",
+        "io.k8s.kube-aggregator.pkg.apis.",
+    ];
+    let stripped = PACKAGES
+        .iter()
+        .find_map(|package| name.strip_prefix(package));
+    stripped.unwrap_or(name)
 }
 
 fn builtin(table: &str) -> Schema {

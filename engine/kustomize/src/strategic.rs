@@ -3,7 +3,7 @@
 //! Maps are merged, null removes, `$patch` deletes or replaces; lists with merge keys are merged item
 //! by item with the patch's items first, all others are replaced.
 
-use fluvial_manifest::{Map, Value};
+use fluvial_manifest::{Map, Value, yaml};
 
 use crate::error::{Error, Result};
 use crate::resource::scalar_text;
@@ -19,6 +19,37 @@ pub(crate) fn merge(
     shape: Option<&Shape>,
 ) -> Result<Option<Value>> {
     Merger { schema }.walk(Some(target), Some(patch), shape)
+}
+
+/// Removes the keys that were written without a value, wherever a merge would come by: in maps and
+/// in merged lists. `written` is the object as it was read, those values marked.
+pub(crate) fn drop_absent(
+    value: &mut Value,
+    written: &Value,
+    schema: &Schema,
+    shape: Option<&Shape>,
+) {
+    match (value, written) {
+        (Value::Object(map), Value::Object(written)) => map.retain(|key, child| {
+            let Some(written) = written.get(key) else {
+                return true;
+            };
+            if child.is_null() {
+                return written.as_str() != Some(yaml::ABSENT);
+            }
+            drop_absent(child, written, schema, schema.field(shape, key).as_ref());
+            true
+        }),
+        (Value::Array(items), Value::Array(written)) if items.len() == written.len() => {
+            if let Some(Shape::Merged { item, .. }) = shape {
+                let item = Shape::Type(item.clone());
+                for (child, written) in items.iter_mut().zip(written) {
+                    drop_absent(child, written, schema, Some(&item));
+                }
+            }
+        }
+        _ => {}
+    }
 }
 
 struct Merger<'a> {
@@ -313,7 +344,7 @@ fn within(mut error: Error, key: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use fluvial_manifest::yaml;
+    use serde_json::json;
 
     use super::*;
 
@@ -393,7 +424,6 @@ mod tests {
         let shape = None;
         let refused =
             |target: Value, patch: Value| merge(target, patch, Schema::builtin(), shape).is_err();
-        use serde_json::json;
         assert!(refused(json!({"a": {"b": 1}}), json!({"a": 1})));
         assert!(refused(json!({"a": 1}), json!({"a": [1]})));
         assert!(refused(json!({"a": {}}), json!({"a": {"$patch": "other"}})));

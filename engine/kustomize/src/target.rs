@@ -17,7 +17,7 @@ use crate::parse;
 use crate::plugin;
 use crate::resource::{Gvk, Resource};
 use crate::resources::Resources;
-use crate::schema::Schema;
+use crate::schema::{InForce, Schema};
 use crate::transform::Transformer;
 use crate::transform::namespace::{NamespaceTransformer, Subjects};
 use crate::transform::patch::PatchTransformer;
@@ -29,7 +29,7 @@ const DEPTH_MAX: usize = 64;
 /// What a whole build shares.
 pub(crate) struct Build {
     /// The OpenAPI in force: the first that a kustomization asks for, outermost first.
-    schema: Schema,
+    schema: InForce,
     schema_is_set: bool,
     /// Whether an object was read while the built-in OpenAPI was in force.
     builtin_used: bool,
@@ -112,7 +112,7 @@ impl<'a> Target<'a> {
     pub(crate) fn build(mut self) -> Result<Resources> {
         let track = !self.kustomization.build_metadata.is_empty();
         let mut build = Build {
-            schema: Schema::builtin().clone(),
+            schema: InForce::default(),
             schema_is_set: false,
             builtin_used: false,
             track,
@@ -213,9 +213,10 @@ impl<'a> Target<'a> {
         } else {
             Schema::default()
         };
-        build.schema = base
+        let schema = base
             .with_openapi(document)
             .map_err(|error| error.in_file(&file))?;
+        build.schema.replace(schema);
         Ok(())
     }
 

@@ -16,7 +16,7 @@ use crate::generate;
 use crate::kustomization::{Image, Replica};
 use crate::replacement::{self, Replacement};
 use crate::resources::Resources;
-use crate::schema::Schema;
+use crate::schema::InForce;
 
 /// A transformer with its configuration.
 pub(crate) enum Transformer {
@@ -35,9 +35,9 @@ pub(crate) enum Transformer {
 
 impl Transformer {
     /// Changes the objects. Those that a patch deleted are gone afterwards.
-    pub(crate) fn apply(&self, resources: &mut Resources, schema: &Schema) -> Result<()> {
+    pub(crate) fn apply(&self, resources: &mut Resources, schema: &InForce) -> Result<()> {
         match self {
-            Self::Patch(patch) => patch.apply(resources, schema),
+            Self::Patch(patch) => patch.apply(resources, schema.get()),
             Self::Namespace(namespace) => namespace.apply(resources),
             Self::Prefix(prefix, specs) => {
                 name::apply(resources, specs, &name::Affix::Prefix(prefix))

@@ -70,7 +70,7 @@ impl Vars {
         }
         let mut values = BTreeMap::new();
         for var in self.0.values() {
-            values.insert(var.name.as_str(), self.value(var, resources)?);
+            values.insert(var.name.as_str(), value_of(var, resources)?);
         }
         for resource in resources.list_mut() {
             for spec in specs {
@@ -81,25 +81,26 @@ impl Vars {
         }
         Ok(())
     }
+}
 
-    fn value(&self, var: &Var, resources: &Resources) -> Result<Value> {
-        let wrong = |what: &str| {
-            Error::new(format!(
-                "the var {:?} {what}; correct its objref or fieldref",
-                var.name
-            ))
-            .in_field("vars")
-        };
-        let resource = resources
-            .list()
-            .iter()
-            .find(|resource| resource.vars.contains(&var.name))
-            .ok_or_else(|| wrong("reads from an object that is not there"))?;
-        let path = index_parts(&var.field_path);
-        fieldpath::lookup(&resource.value, &path)
-            .cloned()
-            .ok_or_else(|| wrong("reads from a field that is not there"))
-    }
+/// What a var stands for, read from the object that it was declared to read from.
+fn value_of(var: &Var, resources: &Resources) -> Result<Value> {
+    let wrong = |what: &str| {
+        Error::new(format!(
+            "the var {:?} {what}; correct its objref or fieldref",
+            var.name
+        ))
+        .in_field("vars")
+    };
+    let resource = resources
+        .list()
+        .iter()
+        .find(|resource| resource.vars.contains(&var.name))
+        .ok_or_else(|| wrong("reads from an object that is not there"))?;
+    let path = index_parts(&var.field_path);
+    fieldpath::lookup(&resource.value, &path)
+        .cloned()
+        .ok_or_else(|| wrong("reads from a field that is not there"))
 }
 
 /// A path in which `a[0]` is written for `a.0`.

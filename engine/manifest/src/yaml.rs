@@ -9,8 +9,8 @@ mod scalar;
 mod write;
 
 pub use read::{
-    Limits, canonical, documents, documents_last_wins, documents_verbatim, documents_within,
-    documents_yaml11, line_of,
+    ABSENT, Limits, canonical, documents, documents_absent, documents_last_wins,
+    documents_verbatim, documents_within, documents_yaml11, line_of,
 };
 pub use write::{to_multi, to_string};
 

@@ -34,7 +34,7 @@ enum Content {
 impl PatchTransformer {
     /// An entry of `patches`.
     pub(crate) fn new(loader: &Loader<'_>, patch: &Patch) -> Result<Self> {
-        let inline = patch.patch.trim();
+        let inline = patch.inline.trim();
         let (file, text) = match (inline.is_empty(), patch.path.is_empty()) {
             (false, true) => (String::new(), inline),
             (true, false) => (loader.path(&patch.path), loader.text(&patch.path)?),
@@ -198,7 +198,13 @@ impl PatchTransformer {
             resource.remember();
         }
         let shape = schema.of(object::api_version(&resource.value), &id.gvk.kind);
-        let value = std::mem::take(&mut resource.value);
+        let mut value = std::mem::take(&mut resource.value);
+        if let Some(written) = resource.written.take() {
+            let documents = yaml::documents_absent(&written.text).unwrap_or_default();
+            if let Some(document) = documents.get(written.document) {
+                strategic::drop_absent(&mut value, document, schema, shape.as_ref());
+            }
+        }
         let merged = strategic::merge(value, patch, schema, shape.as_ref())
             .map_err(|error| Error::new(format!("cannot patch {id}: {error}")))?;
         let Some(merged) = merged else {
@@ -232,6 +238,7 @@ impl PatchTransformer {
             if self.remember {
                 resource.remember();
             }
+            resource.written = None;
             json_patch::patch_unsafe(&mut resource.value, patch)
                 .map_err(|error| Error::new(format!("cannot patch {id}: {error}")))?;
         }

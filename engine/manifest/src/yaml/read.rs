@@ -42,26 +42,18 @@ pub fn documents(text: &str) -> Result<Vec<Value>, Error> {
 
 /// As [`documents`], with limits of the caller's own.
 pub fn documents_within(text: &str, limits: &Limits) -> Result<Vec<Value>, Error> {
-    compose(text, limits, Reading::default())
+    compose(text, limits, Reading::Standard)
 }
 
 /// As [`documents`], but of a key that is there twice the last one counts, as in a kustomization file.
 pub fn documents_last_wins(text: &str) -> Result<Vec<Value>, Error> {
-    let reading = Reading {
-        last_wins: true,
-        ..Reading::default()
-    };
-    compose(text, &Limits::default(), reading)
+    compose(text, &Limits::default(), Reading::LastWins)
 }
 
 /// As [`documents`], with the booleans of YAML 1.1 (`yes`, `on`, …), as Kubernetes' own decoder
 /// (sigs.k8s.io/yaml) has them.
 pub fn documents_yaml11(text: &str) -> Result<Vec<Value>, Error> {
-    let reading = Reading {
-        yaml11: true,
-        ..Reading::default()
-    };
-    compose(text, &Limits::default(), reading)
+    compose(text, &Limits::default(), Reading::Yaml11)
 }
 
 /// As [`documents`], for a reader that prints what it was given.
@@ -70,12 +62,16 @@ pub fn documents_yaml11(text: &str) -> Result<Vec<Value>, Error> {
 /// the root of a document, are strings of their text, unless they are null: kustomize reads
 /// `metadata.annotations` so. [`canonical`] turns such a value into what [`documents`] would give.
 pub fn documents_verbatim(text: &str, text_at: &[&str]) -> Result<Vec<Value>, Error> {
-    let reading = Reading {
-        verbatim: true,
-        text_at,
-        ..Reading::default()
-    };
-    compose(text, &Limits::default(), reading)
+    compose(text, &Limits::default(), Reading::Verbatim { text_at })
+}
+
+/// What [`documents_absent`] puts where a key has no value.
+pub const ABSENT: &str = "\u{f8ff}absent";
+
+/// As [`documents`], but a value that is not written at all (`key:`) is the text [`ABSENT`], and only
+/// one that says so (`key: null`) is null. kustomize tells the two apart.
+pub fn documents_absent(text: &str) -> Result<Vec<Value>, Error> {
+    compose(text, &Limits::default(), Reading::MarkAbsent)
 }
 
 /// Rewrites the numbers that [`documents_verbatim`] left as they were written.
@@ -236,16 +232,28 @@ impl Size {
 }
 
 /// In what the readers differ.
-#[derive(Clone, Copy, Default)]
-struct Reading<'o> {
-    /// Whether decimal numbers keep their text.
-    verbatim: bool,
-    /// Whether a repeated key replaces the first one instead of being refused.
-    last_wins: bool,
-    /// Whether `yes`, `no`, `on` and `off` are booleans.
-    yaml11: bool,
-    /// The path below which scalars are text.
-    text_at: &'o [&'o str],
+#[derive(Clone, Copy)]
+enum Reading<'o> {
+    Standard,
+    /// A repeated key replaces the first one instead of being refused.
+    LastWins,
+    /// `yes`, `no`, `on` and `off` are booleans.
+    Yaml11,
+    /// Values that are not written are marked.
+    MarkAbsent,
+    /// Decimal numbers keep their text, and scalars right below a path are text.
+    Verbatim {
+        text_at: &'o [&'o str],
+    },
+}
+
+impl<'o> Reading<'o> {
+    fn text_at(self) -> &'o [&'o str] {
+        match self {
+            Self::Verbatim { text_at } => text_at,
+            Self::Standard | Self::LastWins | Self::Yaml11 | Self::MarkAbsent => &[],
+        }
+    }
 }
 
 /// Where in a document a value is: how deep, and how far along the path whose scalars are text.
@@ -403,24 +411,27 @@ impl<'a> Composer<'a, '_> {
         match tag.map(core_tag) {
             Some(Some(name)) => return scalar::tagged(name, &text),
             Some(None) => return Ok(Value::String(text.into_owned())),
-            None if style == ScalarStyle::Folded && self.reading.verbatim => {
+            None if style == ScalarStyle::Folded
+                && matches!(self.reading, Reading::Verbatim { .. }) =>
+            {
                 return Ok(Value::String(scalar::refolded(text)));
             }
             None if style != ScalarStyle::Plain => return Ok(Value::String(text.into_owned())),
             None => {}
         }
-        if place.matched == Some(self.reading.text_at.len() + 1) {
+        if place.matched == Some(self.reading.text_at().len() + 1) {
             return Ok(scalar::text_or_null(&text));
         }
-        if self.reading.yaml11
-            && let Some(flag) = scalar::yaml11_boolean(&text)
-        {
-            return Ok(Value::Bool(flag));
-        }
-        if self.reading.verbatim {
-            scalar::verbatim(&text)
-        } else {
-            scalar::plain(&text)
+        match self.reading {
+            Reading::Verbatim { .. } => scalar::verbatim(&text),
+            Reading::Yaml11 => match scalar::yaml11_boolean(&text) {
+                Some(flag) => Ok(Value::Bool(flag)),
+                None => scalar::plain(&text),
+            },
+            Reading::MarkAbsent if place.depth > 0 && text.is_empty() => {
+                Ok(Value::String(ABSENT.to_owned()))
+            }
+            Reading::Standard | Reading::LastWins | Reading::MarkAbsent => scalar::plain(&text),
         }
     }
 
@@ -451,9 +462,9 @@ impl<'a> Composer<'a, '_> {
                 event => Some(self.key(event, span, place)?),
             };
             let (event, value_span) = self.next()?;
-            let below = key
-                .as_ref()
-                .map_or(place.inside(), |key| place.below(key, self.reading.text_at));
+            let below = key.as_ref().map_or(place.inside(), |key| {
+                place.below(key, self.reading.text_at())
+            });
             let mut node = self.node(event, value_span, below)?;
             size.add(node.size);
             let Some(key) = key else {
@@ -469,7 +480,7 @@ impl<'a> Composer<'a, '_> {
             if set && node.value.is_null() {
                 node.value = Value::String(String::new());
             }
-            if !self.reading.last_wins && map.contains_key(&key) {
+            if !matches!(self.reading, Reading::LastWins) && map.contains_key(&key) {
                 let message =
                     format!("the key {key:?} is there twice in one map; remove one of them");
                 return Err(at(span.start, message));
@@ -643,6 +654,14 @@ mod tests {
         assert_eq!(
             documents_last_wins("a: 1\na: 2\n"),
             Ok(vec![json!({"a": 2})])
+        );
+    }
+
+    #[test]
+    fn what_is_absent_can_be_told_from_null() {
+        assert_eq!(
+            documents_absent("---\n---\na:\nb: null\nc: ''\n"),
+            Ok(vec![json!({"a": ABSENT, "b": null, "c": ""})])
         );
     }
 
