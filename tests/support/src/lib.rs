@@ -19,6 +19,7 @@ pub use certificates::Authority;
 pub use controlplane::ControlPlane;
 pub use git::repository::{Change, Repository};
 pub use git::server::{Access, GitServer, Transport};
+pub use process::Process;
 pub use ssh::SshServer;
 pub use tools::built;
 pub use wait::wait;

@@ -3,15 +3,18 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{LazyLock, Mutex};
 use std::thread;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
 
 /// How many lines of its log a failed process is quoted with.
 const LOG_LINES_QUOTED: usize = 20;
+/// How long to leave between two looks at whether it ended.
+const PAUSE: Duration = Duration::from_millis(20);
 
 type Order = (Command, Sender<io::Result<Child>>);
 
@@ -30,7 +33,7 @@ static STARTER: LazyLock<Mutex<Sender<Order>>> = LazyLock::new(|| {
 
 /// A running program, its output in a file. Killed on drop, and by the kernel when we die.
 #[derive(Debug)]
-pub(crate) struct Process {
+pub struct Process {
     name: String,
     child: Child,
     log: PathBuf,
@@ -38,7 +41,7 @@ pub(crate) struct Process {
 
 impl Process {
     /// Starts `program` with `args`; its output is appended to `log`.
-    pub(crate) fn start<A: AsRef<std::ffi::OsStr>>(
+    pub fn start<A: AsRef<std::ffi::OsStr>>(
         name: &str,
         program: &Path,
         args: impl IntoIterator<Item = A>,
@@ -68,7 +71,7 @@ impl Process {
     }
 
     /// An error, quoting the end of the log, when the program has ended by itself.
-    pub(crate) fn check(&mut self) -> Result<()> {
+    pub fn check(&mut self) -> Result<()> {
         match self
             .child
             .try_wait()
@@ -83,8 +86,33 @@ impl Process {
         }
     }
 
+    /// Asks the program to end (SIGTERM), and returns how it did.
+    pub fn terminate(&mut self, deadline: Duration) -> Result<ExitStatus> {
+        let asked = Command::new("kill")
+            .args(["-TERM", &self.child.id().to_string()])
+            .status()
+            .context("cannot start kill (of the package procps)")?;
+        ensure!(asked.success(), "cannot ask {} to end: {asked}", self.name);
+        let start = Instant::now();
+        loop {
+            let ended = self.child.try_wait();
+            if let Some(status) =
+                ended.with_context(|| format!("cannot ask after {}", self.name))?
+            {
+                return Ok(status);
+            }
+            ensure!(
+                start.elapsed() < deadline,
+                "{} did not end in {deadline:?}; {}",
+                self.name,
+                self.log_end()
+            );
+            thread::sleep(PAUSE);
+        }
+    }
+
     /// The last lines of the log.
-    pub(crate) fn log_end(&self) -> String {
+    pub fn log_end(&self) -> String {
         let text = fs::read(&self.log).unwrap_or_else(|error| error.to_string().into_bytes());
         let text = String::from_utf8_lossy(&text);
         let lines: Vec<&str> = text.lines().collect();
@@ -120,8 +148,6 @@ fn spawn(command: Command) -> Result<Child> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::wait;
 
@@ -148,6 +174,23 @@ mod tests {
         });
         assert!(told.contains("a script ended (exit status: 3)"), "{told}");
         assert!(told.ends_with("out of cheese"), "{told}");
+    }
+
+    #[test]
+    fn ends_as_it_likes_when_asked() {
+        let directory = tempfile::tempdir().unwrap();
+        let polite = "trap 'exit 7' TERM; echo set; while :; do sleep 0.01; done";
+        let mut process = shell(polite, directory.path());
+        wait("the trap", Duration::from_secs(20), || {
+            let log = process.log_end();
+            if log.ends_with("set") {
+                Ok(())
+            } else {
+                Err(log)
+            }
+        });
+        let status = process.terminate(Duration::from_secs(20)).unwrap();
+        assert_eq!(status.code(), Some(7));
     }
 
     #[test]

@@ -1,0 +1,152 @@
+//! One `fluvial run`, and the command line beside it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Mutex, MutexGuard};
+
+use anyhow::{Context, Result, bail, ensure};
+use fluvial_support::{Process, built};
+use serde_json::Value;
+
+use crate::PATIENCE;
+
+/// Whether an engine waits for the Lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leading {
+    /// It does, and acts once it has it.
+    Elected,
+    /// It acts at once: after a kill nobody waits for the Lease to run out.
+    Alone,
+}
+
+/// An engine with a data directory of its own. Killed on drop.
+pub struct Engine {
+    name: String,
+    binary: PathBuf,
+    kubeconfig: PathBuf,
+    directory: PathBuf,
+    leading: Leading,
+    process: Mutex<Option<Process>>,
+}
+
+impl Engine {
+    /// An engine that is not running yet, with its data and its log in `directory`.
+    pub fn new(name: &str, kubeconfig: &Path, directory: &Path, leading: Leading) -> Result<Self> {
+        Ok(Self {
+            name: name.to_owned(),
+            binary: built("fluvial")?,
+            kubeconfig: kubeconfig.to_owned(),
+            directory: directory.to_owned(),
+            leading,
+            process: Mutex::new(None),
+        })
+    }
+
+    /// Starts it, or starts it again on the same data.
+    pub fn start(&self) -> Result<()> {
+        let mut process = self.process();
+        ensure!(process.is_none(), "cannot start {} twice", self.name);
+        let election = match self.leading {
+            Leading::Elected => "--leader-election=true",
+            Leading::Alone => "--leader-election=false",
+        };
+        let (data, kubeconfig) = (self.data(), &self.kubeconfig);
+        let args = [
+            "run".as_ref(),
+            "--data".as_ref(),
+            data.as_os_str(),
+            "--kubeconfig".as_ref(),
+            kubeconfig.as_os_str(),
+            election.as_ref(),
+        ];
+        *process = Some(Process::start(&self.name, &self.binary, args, &self.log())?);
+        Ok(())
+    }
+
+    /// Kills it with SIGKILL, wherever it is.
+    pub fn kill(&self) {
+        *self.process() = None;
+    }
+
+    /// Asks it to end with SIGTERM, and fails unless it does and says that all is well.
+    pub fn stop(&self) -> Result<()> {
+        let Some(mut process) = self.process().take() else {
+            bail!("cannot stop {}: it is not running", self.name);
+        };
+        let status = process.terminate(PATIENCE)?;
+        ensure!(
+            status.success(),
+            "{} ended with {status}; {}",
+            self.name,
+            process.log_end()
+        );
+        Ok(())
+    }
+
+    /// An error, with the end of its log, when it has ended by itself.
+    pub fn check(&self) -> Result<()> {
+        match &mut *self.process() {
+            Some(process) => process.check(),
+            None => bail!("{} is not running", self.name),
+        }
+    }
+
+    /// Where its log of events and its state are.
+    pub fn data(&self) -> PathBuf {
+        self.directory.join(format!("{}-data", self.name))
+    }
+
+    /// Everything that it printed.
+    pub fn printed(&self) -> String {
+        fs::read_to_string(self.log()).unwrap_or_default()
+    }
+
+    /// Runs the command line against the cluster; an error has what it complained of.
+    pub fn cli(&self, args: &[&str]) -> Result<String> {
+        self.run(args, &[])
+    }
+
+    /// Runs a command of the command line that reads the data directory, which the engine may hold.
+    pub fn of_data(&self, args: &[&str]) -> Result<String> {
+        let data = self.data();
+        let data = data
+            .to_str()
+            .context("the data directory has a strange name")?;
+        self.run(args, &["--data", data])
+    }
+
+    /// The same, for one that prints JSON.
+    pub fn json_of_data(&self, args: &[&str]) -> Result<Value> {
+        let printed = self.of_data(&[args, &["-o", "json"]].concat())?;
+        serde_json::from_str(&printed)
+            .with_context(|| format!("{args:?} printed no JSON: {printed}"))
+    }
+
+    fn run(&self, args: &[&str], more: &[&str]) -> Result<String> {
+        let output = Command::new(&self.binary)
+            .args(args)
+            .args(more)
+            .env("KUBECONFIG", &self.kubeconfig)
+            .output()
+            .context("cannot start fluvial")?;
+        ensure!(
+            output.status.success(),
+            "cannot run fluvial {}: {}{}",
+            args.join(" "),
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+        String::from_utf8(output.stdout).context("cannot read what fluvial printed")
+    }
+
+    fn log(&self) -> PathBuf {
+        self.directory.join(format!("{}.log", self.name))
+    }
+
+    fn process(&self) -> MutexGuard<'_, Option<Process>> {
+        self.process
+            .lock()
+            .expect("nothing panics while it holds the lock")
+    }
+}

@@ -1,0 +1,55 @@
+//! End to end: the real `fluvial` on the real control plane.
+//!
+//! Each test here has a control plane of its own, and plays its scenarios on it side by side. A
+//! scenario is a function in the file of its subject; it is named for the promise that it checks.
+#![expect(
+    clippy::unwrap_used,
+    reason = "clippy sees only `#[test]` functions as tests, not what they call"
+)]
+
+mod apply;
+mod deletion;
+mod drift;
+mod errors;
+mod health;
+mod manifests;
+mod real;
+mod recovery;
+mod seen;
+mod takeover;
+mod tenants;
+
+use fluvial_e2e::{Leading, Stage, play};
+
+#[test]
+fn a_commit_becomes_a_healthy_cluster() {
+    let stage = Stage::start(Leading::Elected).unwrap();
+    let scenarios = [
+        apply::SCENARIOS,
+        deletion::SCENARIOS,
+        drift::SCENARIOS,
+        errors::SCENARIOS,
+        health::SCENARIOS,
+        seen::SCENARIOS,
+        takeover::SCENARIOS,
+        tenants::SCENARIOS,
+    ];
+    play(&stage, &scenarios.concat());
+    recovery::the_log_is_sound(&stage);
+    stage.engine.stop().unwrap();
+}
+
+#[test]
+fn a_crash_anywhere_is_finished_after_the_restart() {
+    recovery::crashes();
+}
+
+#[test]
+fn one_engine_leads_and_the_next_takes_over() {
+    recovery::leaders();
+}
+
+#[test]
+fn repositories_of_others_reconcile_as_they_are() {
+    real::repositories();
+}
