@@ -29,6 +29,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             "#[serde(serialize_with = \"crate::json::action\")]",
         )
         .field_attribute(
+            "AppliedObject.health",
+            "#[serde(serialize_with = \"crate::json::health\")]",
+        )
+        .field_attribute(
             "ObjectObserved.health",
             "#[serde(serialize_with = \"crate::json::health\")]",
         )

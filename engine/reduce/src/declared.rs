@@ -78,13 +78,17 @@ impl Declared {
         self.requested_at.clone_from(&seen.requested_at);
     }
 
+    /// Whether `record` is the outcome that is awaited.
+    pub(crate) fn awaits(&self, record: &Record) -> bool {
+        self.outstanding
+            .as_ref()
+            .is_some_and(|it| it.id == record.cause.0)
+    }
+
     /// Whether `record` is the outcome that is awaited; it then no longer is. Any other outcome is of
     /// an earlier life and is ignored.
     pub(crate) fn settle(&mut self, record: &Record) -> bool {
-        let awaited = self
-            .outstanding
-            .as_ref()
-            .is_some_and(|it| it.id == record.cause.0);
+        let awaited = self.awaits(record);
         if awaited {
             self.outstanding = None;
         }

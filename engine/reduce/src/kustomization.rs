@@ -56,7 +56,7 @@ pub(crate) struct Attempt {
 pub(crate) struct Core {
     pub(crate) declared: Declared,
     pub(crate) attempt: Option<Attempt>,
-    /// The digest of the artifact that was last attempted.
+    /// The artifact that was last attempted, as `fingerprint` says it.
     attempted: String,
     applied_revision: String,
     /// Whether the inventory changed since it was last said.
@@ -259,7 +259,7 @@ impl Kustomization {
     fn begin(&mut self, build: &BuildKustomization, time: Timestamp) {
         let artifact = build.artifact.clone().unwrap_or_default();
         let declared = &self.core.declared;
-        self.core.attempted.clone_from(&artifact.digest);
+        self.core.attempted = fingerprint(&artifact);
         self.core.attempt = Some(Attempt {
             generation: build.generation,
             requested_at: declared.requested_at.clone(),
@@ -370,6 +370,12 @@ impl Kustomization {
             stays
         });
     }
+}
+
+/// What makes an artifact another: a commit that changes nothing here has the same content under a
+/// new revision, a changed `ignore` other content under the same.
+fn fingerprint(artifact: &Artifact) -> String {
+    format!("{} {}", artifact.revision, artifact.digest)
 }
 
 impl Attempt {

@@ -1,6 +1,6 @@
 //! What the cluster was last seen to hold, of the objects that someone owns or waits for.
 
-use fluvial_event::{Health, ObjectGone, ObjectObserved};
+use fluvial_event::{AppliedObject, Health, ObjectGone, ObjectObserved};
 use wincode::{SchemaRead, SchemaWrite};
 
 /// One object as it was last seen.
@@ -38,6 +38,17 @@ impl Seen {
         }
     }
 
+    pub(crate) fn applied(event: &AppliedObject) -> Self {
+        Self {
+            uid: event.uid.clone(),
+            resource_version: event.resource_version.clone(),
+            live: event.live.clone(),
+            health: event.health,
+            health_message: event.health_message.clone(),
+            ..Self::default()
+        }
+    }
+
     pub(crate) fn gone(event: &ObjectGone) -> Self {
         Self {
             uid: event.uid.clone(),
@@ -63,5 +74,11 @@ impl Seen {
             (Ok(this), Ok(that)) => this > that,
             _ => self.resource_version != resource_version,
         }
+    }
+
+    /// Whether this is certain to be later than `other`.
+    pub(crate) fn is_later(&self, other: &Self) -> bool {
+        let versions = [self, other].map(|it| it.resource_version.parse::<u128>());
+        matches!(versions, [Ok(this), Ok(that)] if this > that)
     }
 }

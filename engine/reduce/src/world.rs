@@ -5,7 +5,7 @@ mod store;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fluvial_event::{Decision, Event, Id, ObjectRef, Record, Timestamp};
+use fluvial_event::{Decision, Event, Id, ObjectRef, ObjectsApplied, Record, Timestamp};
 
 use crate::bystander::Bystander;
 use crate::git_repository::Source;
@@ -64,6 +64,15 @@ impl World {
                 self.see(event.object.as_ref(), Seen::observed(event), record);
             }
             Event::ObjectGone(event) => self.see(event.object.as_ref(), Seen::gone(event), record),
+            Event::ObjectsApplied(event) => {
+                if let Some(object) = event.object.as_ref().map(ObjectRef::identity) {
+                    let is_awaited = self.one(&object).is_some_and(|it| it.awaits(record));
+                    self.tell(&object, record);
+                    if is_awaited {
+                        self.see_applied(event, record);
+                    }
+                }
+            }
             Event::ResourceDeleted(event) => {
                 if let Some(object) = &event.object {
                     self.forget(&object.identity(), record);
@@ -75,7 +84,6 @@ impl World {
             | Event::FetchFailed(_)
             | Event::ManifestsBuilt(_)
             | Event::BuildFailed(_)
-            | Event::ObjectsApplied(_)
             | Event::ObjectsPruned(_)
             | Event::TimerFired(_)
             | Event::FinalizerSet(_)
@@ -306,6 +314,16 @@ impl World {
         }
     }
 
+    /// What the API server answered to an apply is an observation, too: the objects are as they were
+    /// left until something newer is heard.
+    fn see_applied(&mut self, event: &ObjectsApplied, record: &Record) {
+        for applied in &event.applied {
+            let rendered = applied.rendered.as_ref();
+            let object = rendered.and_then(|it| it.object.as_ref());
+            self.see(object, Seen::applied(applied), record);
+        }
+    }
+
     fn see(&mut self, object: Option<&ObjectRef>, seen: Seen, record: &Record) {
         let Some(object) = object.map(ObjectRef::identity) else {
             return;
@@ -313,6 +331,10 @@ impl World {
         let Some(watched) = self.index.watched(&object) else {
             return;
         };
+        // A watch may lag behind what an apply answered: what is older is no news.
+        if self.seen.get(&object).is_some_and(|it| it.is_later(&seen)) {
+            return;
+        }
         for by in watched.by.clone() {
             self.suspects
                 .entry(by.clone())

@@ -150,6 +150,8 @@ fn samples() -> Vec<Event> {
                 resource_version: text("42"),
                 live: text("sha256:ee"),
                 action: Action::Configured.into(),
+                health: Health::InProgress.into(),
+                health_message: text("0 of 2"),
             }],
             failures: vec![failure()],
         }

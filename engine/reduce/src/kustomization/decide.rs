@@ -10,7 +10,7 @@ use fluvial_event::{
 use fluvial_manifest::ObjectId;
 
 use super::health::Verdict;
-use super::{Attempt, End, Kustomization};
+use super::{Attempt, End, Kustomization, fingerprint};
 use crate::schedule::{Due, jittered_ms};
 use crate::world::World;
 
@@ -45,13 +45,17 @@ impl Kustomization {
         let next = self.next(spec);
         let news = world
             .artifact_for(object, spec)
-            .is_some_and(|it| it.digest != self.core.attempted);
+            .is_some_and(|it| fingerprint(it) != self.core.attempted);
         if now < next && !news {
             return self
                 .repair(object, now, world)
                 .unwrap_or_else(|at| Due::At(next.min(at)));
         }
-        self.begin_when_possible(object, spec, world)
+        match self.begin_when_possible(object, spec, world) {
+            // What is applied stays as it was applied, whatever the next attempt waits for.
+            Due::Never => self.repair(object, now, world).unwrap_or_else(Due::At),
+            due @ (Due::Now(_) | Due::At(_)) => due,
+        }
     }
 
     /// When the next attempt is due if nothing happens.
