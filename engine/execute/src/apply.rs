@@ -3,12 +3,13 @@
 //! Objects are applied in order, several at a time. What fails stands beside what succeeds; a server
 //! that cannot be reached is trouble of the engine's, and the whole command is carried out again.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use fluvial_apply::drift;
+use fluvial_apply::{Health as Verdict, drift, health};
 use fluvial_cluster::{Apply, Cluster, Delete, Propagation, Retry, Takeover};
 use fluvial_event::{
-    Action, AppliedObject, ApplyObjects, Digest, Event, ObjectFailure, ObjectsApplied, Rendered,
+    Action, AppliedObject, ApplyObjects, Digest, Event, Health, ObjectFailure, ObjectsApplied,
+    Rendered,
 };
 use fluvial_log::Key;
 use fluvial_manifest::digest::canonical;
@@ -190,7 +191,10 @@ fn applied(
             .unwrap_or_default()
             .to_owned()
     };
+    let (health, health_message) = judge(live);
     AppliedObject {
+        health: health.into(),
+        health_message,
         uid: text("/metadata/uid"),
         resource_version: text("/metadata/resourceVersion"),
         live: key
@@ -199,4 +203,21 @@ fn applied(
         action: action.into(),
         rendered: Some(rendered),
     }
+}
+
+/// The health that the API server's answer shows.
+fn judge(live: &Value) -> (Health, String) {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    let verdict = health::status(live, i64::try_from(now.as_secs()).unwrap_or(i64::MAX));
+    let health = match &verdict {
+        Verdict::Current(_) => Health::Current,
+        Verdict::InProgress(_) => Health::InProgress,
+        Verdict::Failed(_) => Health::Failed,
+        Verdict::Terminating(_) => Health::Terminating,
+        Verdict::NotFound => Health::NotFound,
+        Verdict::Unknown(_) => Health::Unspecified,
+    };
+    (health, verdict.message().to_owned())
 }
