@@ -239,6 +239,8 @@ impl Outside<'_> {
             resource_version: live.version.to_string(),
             live: Cluster::projection(&manifest, live),
             action: action.into(),
+            health: live.health.into(),
+            health_message: String::new(),
         })
     }
 

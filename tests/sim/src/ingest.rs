@@ -30,8 +30,6 @@ struct Stream {
 #[derive(Debug, Default)]
 pub struct Ingest {
     streams: BTreeMap<Kind, Stream>,
-    /// The manifest that each watched object was last compared with.
-    judged: BTreeMap<ObjectRef, Option<String>>,
 }
 
 /// What events are made from.
@@ -172,37 +170,25 @@ impl Ingest {
         }
     }
 
-    /// What is to be said again because the manifests that objects are held to changed.
-    pub fn rejudge(&mut self, view: View<'_>) -> Vec<Draft> {
-        let watched: Vec<_> = view
-            .world
-            .all_watched()
-            .map(|(object, _)| object.clone())
-            .collect();
-        let mut drafts = Vec::new();
-        for object in watched {
-            let manifest = view.world.manifest_of(&object).map(str::to_owned);
-            if self.judged.get(&object) == Some(&manifest)
-                || !self.streams.contains_key(&kind_of(&object))
-            {
-                continue;
-            }
-            drafts.append(&mut self.judge(&object, view));
-        }
-        drafts
-    }
-
     /// What is news about one object, against what the world knows.
-    fn judge(&mut self, object: &ObjectRef, view: View<'_>) -> Vec<Draft> {
+    fn judge(&self, object: &ObjectRef, view: View<'_>) -> Vec<Draft> {
         let Some(stream) = self.streams.get(&kind_of(object)) else {
             return Vec::new();
         };
         let version = stream.version;
         match stream.cache.get(object) {
             Some(Body::Declared(declared)) => declaration(object, declared, view),
+            // Owned objects are found by their labels: without them they are gone.
+            Some(Body::Object(live))
+                if live.owner().is_empty()
+                    && view
+                        .world
+                        .watched(object)
+                        .is_some_and(|it| !it.version.is_empty()) =>
+            {
+                gone(object, live.version, view)
+            }
             Some(Body::Object(live)) if view.world.watched(object).is_some() => {
-                let manifest = view.world.manifest_of(object).map(str::to_owned);
-                self.judged.insert(object.clone(), manifest);
                 let news = observed(object, live, view);
                 let known = view.world.seen(object).is_some_and(|seen| {
                     !seen.gone

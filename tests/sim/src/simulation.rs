@@ -293,11 +293,9 @@ impl Simulation {
         self.append(drafts)
     }
 
-    /// Watches begin where they are needed, a list fails `failing` times in a thousand, and what
-    /// objects are held to is compared again where it changed.
+    /// Watches begin where they are needed; a list fails `failing` times in a thousand.
     pub fn tend_watches(&mut self, failing: usize) -> Result<(), String> {
-        self.hear(|ingest, view, rng| ingest.sync(view, || !rng.chance(failing)))?;
-        self.hear(|ingest, view, _| ingest.rejudge(view))
+        self.hear(|ingest, view, rng| ingest.sync(view, || !rng.chance(failing)))
     }
 
     /// Some watch tells the next of what it has to tell.

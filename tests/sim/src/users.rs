@@ -287,6 +287,10 @@ impl Simulation {
 
     /// People mend what they broke: every folder can be applied, every spec can be read.
     pub fn mend(&mut self) {
+        for (index, url) in URLS.iter().enumerate() {
+            let name = source(&format!("s{index}"));
+            self.cluster.declare(&name, source_spec(url), Vec::new());
+        }
         let mut taken = BTreeSet::new();
         for url in URLS {
             let mut tree = self.git.tree(url);
