@@ -1,5 +1,7 @@
 //! `BuildKustomization`: from an artifact and a spec to manifests, each stored under its digest.
 
+mod overlay;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
@@ -10,7 +12,8 @@ use fluvial_apply::{Markers, Object, Owner, Scope, normalize, order};
 use fluvial_event::{
     BuildFailed, BuildKustomization, Digest, Event, ManifestsBuilt, ObjectRef, Rendered,
 };
-use fluvial_kustomize::{flux, substitute};
+use fluvial_kustomize::flux;
+use fluvial_kustomize::substitute::substitute;
 use fluvial_log::BlobStore;
 use fluvial_manifest::digest::canonical;
 use fluvial_manifest::{ObjectId, Tree, Value};
@@ -272,10 +275,10 @@ fn render(
             ),
         });
     }
-    let objects = flux::build(tree, path, &overlay_of(spec)).map_err(Refusal::build)?;
+    let objects = flux::build_flux(tree, path, &overlay::of(spec)).map_err(Refusal::build)?;
     match variables {
         Some(variables) => {
-            substitute::substitute(objects, variables, STRICT).map_err(Refusal::build)
+            substitute(objects, variables, STRICT).map_err(Refusal::build)
         }
         None => Ok(objects),
     }

@@ -215,3 +215,65 @@ fn inventory(object: &Value) -> Vec<InventoryEntry> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use fluvial_api::kinds;
+    use serde_json::json;
+
+    use super::read;
+
+    fn kustomization(spec: &serde_json::Value) -> serde_json::Value {
+        json!({
+            "apiVersion": "kustomize.toolkit.fluxcd.io/v1",
+            "kind": "Kustomization",
+            "metadata": {
+                "name": "app", "namespace": "team", "uid": "u", "generation": 3,
+                "resourceVersion": "42", "finalizers": ["finalizers.fluxcd.io"],
+                "annotations": {"reconcile.fluxcd.io/requestedAt": "now"},
+            },
+            "spec": spec,
+            "status": {
+                "lastHandledReconcileAt": "then",
+                "inventory": {"entries": [{"id": "team_app_apps_Deployment", "v": "v1"}]},
+            },
+        })
+    }
+
+    #[test]
+    fn a_declaration_is_read_with_what_an_earlier_engine_left() {
+        let object = kustomization(&json!({
+            "interval": "1m", "prune": true, "sourceRef": {"kind": "GitRepository", "name": "app"},
+        }));
+        let observed = read(&kinds::KUSTOMIZATION, &object);
+        assert_eq!(observed.invalid, "");
+        assert_eq!(
+            (observed.generation, observed.finalizer, observed.deleting),
+            (3, true, false)
+        );
+        assert_eq!(
+            (observed.requested_at.as_str(), observed.handled_at.as_str()),
+            ("now", "then")
+        );
+        assert_eq!(observed.inventory[0].id, "team_app_apps_Deployment");
+        assert!(
+            String::from_utf8(observed.spec)
+                .unwrap()
+                .contains(r#""interval":"1m0s""#)
+        );
+    }
+
+    #[test]
+    fn a_spec_that_cannot_be_read_says_where() {
+        let object = kustomization(&json!({
+            "interval": "-1s", "prune": true, "sourceRef": {"kind": "GitRepository", "name": "app"},
+        }));
+        let observed = read(&kinds::KUSTOMIZATION, &object);
+        assert!(
+            observed.invalid.contains("spec.interval"),
+            "{}",
+            observed.invalid
+        );
+        serde_json::from_slice::<serde_json::Value>(&observed.spec).unwrap();
+    }
+}

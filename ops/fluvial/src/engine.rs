@@ -55,11 +55,18 @@ pub(crate) async fn run(cluster: Cluster, options: Options) -> Result<()> {
 
     let mut tasks = JoinSet::new();
     let key = Key::open_file(&data.key_file())?;
-    let executor =
-        Executor::new(cluster.clone(), log.clone(), key.clone(), options.data.join("cache"));
-    tasks.spawn(dispatch(orders, runtime.producer(), Lanes::default(), move |order| {
-        executor.clone().execute(order.command)
-    }));
+    let executor = Executor::new(
+        cluster.clone(),
+        log.clone(),
+        key.clone(),
+        options.data.join("cache"),
+    );
+    tasks.spawn(dispatch(
+        orders,
+        runtime.producer(),
+        Lanes::default(),
+        move |order| executor.clone().execute(order.command),
+    ));
     let ingest = Ingest::new(
         cluster.clone(),
         log.clone(),
@@ -138,14 +145,18 @@ fn log_stopped(why: Option<String>) -> anyhow::Error {
 
 async fn open(data: Data) -> Result<(Arc<RocksLog>, Arc<RocksState>)> {
     tokio::task::spawn_blocking(move || {
-        let log = data.open_log(Mode::Write).with_context(|| {
-            format!("cannot open the log in {}", data.root().display())
-        })?;
+        let log = data
+            .open_log(Mode::Write)
+            .with_context(|| format!("cannot open the log in {}", data.root().display()))?;
         let (state, found) = data.open_state(&log, World::FORMAT)?;
         match found {
             Found::Kept => {}
             Found::Restored(offset, why) => {
-                tracing::warn!(offset = offset.0, why, "The state was restored from a snapshot.");
+                tracing::warn!(
+                    offset = offset.0,
+                    why,
+                    "The state was restored from a snapshot."
+                );
             }
             Found::Nothing(why) => tracing::info!(why, "The state is made from the log."),
         }
@@ -183,18 +194,35 @@ fn log_id(log: &dyn EventLog) -> Result<String> {
 
 /// A log that is behind what its last leader pinned, or has another history, lost its end.
 fn check_pin(log: &dyn EventLog, leadership: &Leadership) -> Result<()> {
-    let Some(pinned) = leadership.found().get(PIN) else { return Ok(()) };
+    let Some(pinned) = leadership.found().get(PIN) else {
+        return Ok(());
+    };
     let mut parts = pinned.split('/');
     let (Some(id), Some(offset), Some(hash)) = (parts.next(), parts.next(), parts.next()) else {
-        bail!("the Lease's annotation {PIN} reads {pinned:?}: want <log>/<offset>/<hash>; remove it if nobody knows better");
+        bail!(
+            "the Lease's annotation {PIN} reads {pinned:?}: want <log>/<offset>/<hash>; remove it if nobody knows better"
+        );
     };
     if log_id(log)? != id {
-        tracing::warn!(pinned, "This cluster was run from another log before; its history is there.");
+        tracing::warn!(
+            pinned,
+            "This cluster was run from another log before; its history is there."
+        );
         return Ok(());
     }
-    let offset = Offset(offset.parse().with_context(|| format!("cannot read the pinned head {pinned:?}"))?);
+    let offset = Offset(
+        offset
+            .parse()
+            .with_context(|| format!("cannot read the pinned head {pinned:?}"))?,
+    );
     match log.read(offset).next() {
-        Some(record) if record.as_ref().is_ok_and(|record| record.hash.to_string() == hash) => Ok(()),
+        Some(record)
+            if record
+                .as_ref()
+                .is_ok_and(|record| record.hash.to_string() == hash) =>
+        {
+            Ok(())
+        }
         _ => bail!(
             "the log ends at {}, but the Lease says that it went on to {offset}: its end is missing or was replaced; restore it from a backup",
             log.head().offset
