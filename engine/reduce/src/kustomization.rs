@@ -114,7 +114,10 @@ impl Kustomization {
     }
 
     fn read_spec(&mut self) {
-        self.spec = serde_json::from_slice(&self.core.declared.spec).ok();
+        let declared = &self.core.declared;
+        self.spec = serde_json::from_slice(&declared.spec)
+            .ok()
+            .filter(|_| declared.invalid.is_empty());
     }
 
     /// Folds in a record about this object.

@@ -17,7 +17,11 @@ mod index;
 mod kustomization;
 mod live;
 mod schedule;
+#[cfg(test)]
+mod script;
 mod state;
+#[cfg(test)]
+mod tests;
 mod world;
 
 pub use declared::{Conclusion, Declared, Outstanding};
