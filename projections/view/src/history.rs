@@ -66,6 +66,7 @@ pub struct Change {
 pub struct History {
     object: ObjectRef,
     limit: usize,
+    keeps_routine: bool,
     current: Option<Attempt>,
     deployments: VecDeque<(Id, Deployment)>,
     /// What may have begun one of them: the name and the actor of records that nobody ordered.
@@ -84,9 +85,19 @@ impl History {
         Self {
             object: object.identity(),
             limit,
+            keeps_routine: false,
             current: None,
             deployments: VecDeque::new(),
             beginnings: BTreeMap::new(),
+        }
+    }
+
+    /// Keeps the runs that found nothing to do, too.
+    #[must_use]
+    pub fn with_routine(self) -> Self {
+        Self {
+            keeps_routine: true,
+            ..self
         }
     }
 
@@ -151,11 +162,23 @@ impl History {
             message: concluded.message.clone(),
             ..deployment
         };
+        if !self.keeps_routine && self.is_routine(&deployment) {
+            return;
+        }
         self.deployments.push_back((correlation, deployment));
         if self.deployments.len() > self.limit {
             self.deployments.pop_front();
         }
         self.forget();
+    }
+
+    /// Whether a run found everything as the one before it left it.
+    fn is_routine(&self, deployment: &Deployment) -> bool {
+        let is_same = self
+            .deployments
+            .back()
+            .is_some_and(|(_, before)| before.ready && before.revision == deployment.revision);
+        is_same && deployment.ready && deployment.changed == 0 && deployment.pruned == 0
     }
 
     /// What began deployments that are kept no more is not needed.

@@ -1,0 +1,50 @@
+//! One file for each thing that can be done.
+
+// sorted
+pub(crate) mod check;
+pub(crate) mod completion;
+pub(crate) mod create;
+pub(crate) mod delete;
+pub(crate) mod export;
+pub(crate) mod get;
+pub(crate) mod history;
+pub(crate) mod install;
+pub(crate) mod log;
+pub(crate) mod reconcile;
+pub(crate) mod render;
+pub(crate) mod replay;
+pub(crate) mod run;
+pub(crate) mod suspend;
+pub(crate) mod uninstall;
+pub(crate) mod version;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::cli::{Cli, Command};
+
+/// Does what was typed. Failures that the output tells already are an exit code.
+pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
+    let Cli { globals, command } = cli;
+    match command {
+        // sorted
+        Command::Check(args) => check::run(&globals, &args).await,
+        Command::Completion(args) => completion::run(&args),
+        Command::Create(args) => create::run(&globals, &args).await,
+        Command::Delete(args) => delete::run(&globals, &args).await,
+        Command::Export(args) => export::run(&globals, &args).await,
+        Command::Get(args) => get::run(&globals, &args).await,
+        Command::History(args) => history::run(&globals, &args),
+        Command::Install(args) => install::run(&globals, &args).await,
+        Command::Log(args) => log::run(&args),
+        Command::Reconcile(args) => reconcile::run(&globals, &args).await,
+        Command::Render(args) => render::run(&args),
+        Command::Replay(args) => replay::run(&args),
+        Command::Resume(args) => suspend::resume(&globals, &args).await,
+        Command::Run(args) => run::run(&globals, args).await,
+        Command::Suspend(args) => suspend::suspend(&globals, &args).await,
+        Command::Uninstall(args) => uninstall::run(&globals, &args).await,
+        Command::Version(args) => version::run(&args),
+    }
+}

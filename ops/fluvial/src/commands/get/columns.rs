@@ -1,0 +1,171 @@
+//! The columns of each kind, as flux has them.
+
+use fluvial_api::kinds::{self, Kind};
+use serde_json::Value;
+
+use crate::json::{is_suspended, name, namespace, ready, text};
+use crate::table::truncate_hex;
+
+/// Which columns there are besides those of the kind.
+#[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a column, or not")]
+pub(super) struct Columns {
+    pub(super) namespace: bool,
+    /// Names have the kind in front, because there are several.
+    pub(super) kind: bool,
+    pub(super) source: bool,
+    pub(super) wide: bool,
+}
+
+/// What stands between name and suspension.
+enum Shape {
+    Reconciler,
+    Source,
+    Other,
+}
+
+fn shape(kind: &Kind) -> Shape {
+    match kind.category {
+        _ if *kind == kinds::KUSTOMIZATION || *kind == kinds::HELM_RELEASE => Shape::Reconciler,
+        "fluxcd-sources" => Shape::Source,
+        _ => Shape::Other,
+    }
+}
+
+impl Columns {
+    pub(super) fn header(self, kind: &Kind) -> Vec<&'static str> {
+        let mut header = Vec::new();
+        if self.namespace {
+            header.push("NAMESPACE");
+        }
+        header.push("NAME");
+        match shape(kind) {
+            Shape::Reconciler if self.source || self.wide => header.extend(["SOURCE", "REVISION"]),
+            Shape::Reconciler | Shape::Source => header.push("REVISION"),
+            Shape::Other => {}
+        }
+        header.extend(["SUSPENDED", "READY", "MESSAGE"]);
+        if self.wide {
+            header.extend(match shape(kind) {
+                Shape::Reconciler => ["PATH", "INTERVAL"].as_slice(),
+                Shape::Source => &["URL", "INTERVAL"],
+                Shape::Other => &["INTERVAL"],
+            });
+        }
+        header
+    }
+
+    pub(super) fn row(self, kind: &Kind, object: &Value) -> Vec<String> {
+        let mut row = Vec::new();
+        if self.namespace {
+            row.push(namespace(object).to_owned());
+        }
+        row.push(if self.kind {
+            format!("{}/{}", kind.kind.to_lowercase(), name(object))
+        } else {
+            name(object).to_owned()
+        });
+        let artifact = truncate_hex(text(object, "/status/artifact/revision"));
+        let applied = truncate_hex(text(object, "/status/lastAppliedRevision"));
+        match shape(kind) {
+            Shape::Reconciler if self.source || self.wide => row.extend([source(object), applied]),
+            Shape::Reconciler => row.push(applied),
+            Shape::Source => row.push(artifact),
+            Shape::Other => {}
+        }
+        let (status, message) = ready(object);
+        let suspended = if is_suspended(object) {
+            "True"
+        } else {
+            "False"
+        };
+        row.extend([
+            suspended.to_owned(),
+            status.to_owned(),
+            truncate_hex(message),
+        ]);
+        if self.wide {
+            let interval = text(object, "/spec/interval").to_owned();
+            match shape(kind) {
+                Shape::Reconciler => row.push(text(object, "/spec/path").to_owned()),
+                Shape::Source => row.push(text(object, "/spec/url").to_owned()),
+                Shape::Other => {}
+            }
+            row.push(interval);
+        }
+        row
+    }
+}
+
+/// `GitRepository/flux-system/app`
+fn source(object: &Value) -> String {
+    let reference = |field: &str| text(object, &format!("/spec/sourceRef/{field}"));
+    let place = match reference("namespace") {
+        "" => namespace(object),
+        other => other,
+    };
+    format!("{}/{place}/{}", reference("kind"), reference("name"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn rows_are_as_flux_prints_them() {
+        let revision = format!("main@sha1:{}", "ab".repeat(20));
+        let object = json!({
+            "metadata": {"name": "app", "namespace": "apps"},
+            "spec": {"suspend": true, "sourceRef": {"kind": "GitRepository", "name": "app"}},
+            "status": {
+                "lastAppliedRevision": revision,
+                "conditions": [{
+                    "type": "Ready",
+                    "status": "True",
+                    "message": format!("Applied revision: {revision}"),
+                }],
+            },
+        });
+        let columns = Columns {
+            namespace: true,
+            kind: true,
+            source: true,
+            wide: false,
+        };
+        assert_eq!(
+            columns.row(&kinds::KUSTOMIZATION, &object).join(" | "),
+            "apps | kustomization/app | GitRepository/apps/app | main@sha1:abababab | True | True | \
+             Applied revision: main@sha1:abababab"
+        );
+        let plain = Columns {
+            namespace: false,
+            kind: false,
+            source: false,
+            wide: false,
+        };
+        assert_eq!(
+            plain
+                .row(
+                    &kinds::GIT_REPOSITORY,
+                    &json!({"metadata": {"name": "new"}})
+                )
+                .join(" | "),
+            "new |  | False | False | waiting to be reconciled"
+        );
+        for kind in kinds::ALL {
+            for columns in [
+                columns,
+                plain,
+                Columns {
+                    wide: true,
+                    ..plain
+                },
+            ] {
+                let (header, row) = (columns.header(kind), columns.row(kind, &object));
+                assert_eq!(header.len(), row.len(), "{}", kind.kind);
+            }
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! One record on one line.
+
+use fluvial_event::{Event, Health, Record, command};
+
+use crate::table::truncate_hex;
+
+/// `12  2026-11-23T10:16:00.000Z  ArtifactFetched  GitRepository/apps/app  main@sha1:01234567 …`
+pub(super) fn of(record: &Record) -> String {
+    let object = record
+        .event
+        .object()
+        .map_or_else(|| "-".to_owned(), ToString::to_string);
+    let said = truncate_hex(&said(&record.event)).replace('\n', "; ");
+    let by = match record.actor.as_str() {
+        "" | "controller:fluvial" => String::new(),
+        actor => format!(" (by {actor})"),
+    };
+    let line = format!(
+        "{:>6}  {}  {:<16}  {object}  {said}{by}",
+        record.offset,
+        record.time,
+        record.event.name(),
+    );
+    format!("{}\n", line.trim_end())
+}
+
+/// What matters in an event, in a few words.
+fn said(event: &Event) -> String {
+    match event {
+        Event::ResourceObserved(it) if it.deleting => "is being deleted".to_owned(),
+        Event::ResourceObserved(it) => format!("generation {}", it.generation),
+        Event::ArtifactFetched(it) => {
+            let artifact = it.artifact.clone().unwrap_or_default();
+            let commit = artifact.commit.unwrap_or_default();
+            format!(
+                "{} {} ({})",
+                artifact.revision, commit.subject, commit.author_name
+            )
+        }
+        Event::SourceUnchanged(it) => it.revision.clone(),
+        Event::FetchFailed(it) => format!("{}: {}", it.reason, it.message),
+        Event::ManifestsBuilt(it) => format!("{} objects of {}", it.objects.len(), it.revision),
+        Event::BuildFailed(it) => format!("{}: {}", it.reason, it.message),
+        Event::ObjectsApplied(it) => {
+            format!("{} applied, {} failed", it.applied.len(), it.failures.len())
+        }
+        Event::ObjectsPruned(it) => {
+            format!("{} pruned, {} failed", it.pruned.len(), it.failures.len())
+        }
+        Event::ObjectObserved(it) => observed(it),
+        Event::TermStarted(it) => format!("{} (fluvial {})", it.identity, it.version),
+        Event::WatchGap(it) => format!("{}: {}", it.kind, it.reason),
+        Event::FinalizerSet(it) if it.present => "put on".to_owned(),
+        Event::FinalizerSet(_) => "taken off".to_owned(),
+        Event::CommandFailed(it) => it.message.clone(),
+        Event::CommandIssued(it) => it.command.as_ref().map(ordered).unwrap_or_default(),
+        Event::Waited(it) => format!("{}: {}", it.reason, it.message),
+        Event::Concluded(it) => format!("{}: {}", it.reason, it.message),
+        Event::ResourceDeleted(_) | Event::ObjectGone(_) | Event::TimerFired(_) => String::new(),
+    }
+}
+
+fn observed(it: &fluvial_event::ObjectObserved) -> String {
+    let health = match it.health() {
+        Health::Unspecified => "",
+        known => known.as_str_name(),
+    };
+    if it.changed.is_empty() {
+        return format!("{health} {}", it.health_message).trim().to_owned();
+    }
+    let fields = it.changed.join(", ");
+    format!("{health} {fields} changed by {}", it.manager)
+        .trim()
+        .to_owned()
+}
+
+fn ordered(command: &fluvial_event::Command) -> String {
+    use command::Kind;
+    let name = command.name();
+    match &command.kind {
+        Some(Kind::BuildKustomization(it)) => {
+            let revision = it.artifact.as_ref().map(|it| it.revision.as_str());
+            format!("{name} {}", revision.unwrap_or_default())
+        }
+        Some(Kind::ApplyObjects(it)) if !it.repair.is_empty() => {
+            format!("{name} {} to repair {}", it.objects.len(), it.repair)
+        }
+        Some(Kind::ApplyObjects(it)) => format!("{name} {}", it.objects.len()),
+        Some(Kind::PruneObjects(it)) => format!("{name} {}: {}", it.objects.len(), it.reason),
+        Some(Kind::SetFinalizer(it)) if it.present => format!("{name} on"),
+        Some(Kind::SetFinalizer(_)) => format!("{name} off"),
+        Some(Kind::FetchGit(_)) | None => name.to_owned(),
+    }
+}

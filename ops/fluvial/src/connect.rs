@@ -1,0 +1,47 @@
+//! From flags to a cluster.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+use fluvial_cluster::{Cluster, Options};
+
+use crate::cli::parse_duration;
+
+/// Flags that every command has.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Globals {
+    /// The kubeconfig; without one, the pod's own account
+    #[arg(long, global = true, env = "KUBECONFIG", value_name = "FILE")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// The kubeconfig's context
+    #[arg(long, global = true)]
+    pub(crate) context: Option<String>,
+    /// The namespace of the objects
+    #[arg(
+        short,
+        long,
+        global = true,
+        env = "FLUX_SYSTEM_NAMESPACE",
+        default_value = "flux-system"
+    )]
+    pub(crate) namespace: String,
+    /// How long to wait for the cluster
+    #[arg(long, global = true, default_value = "5m", value_parser = parse_duration)]
+    pub(crate) timeout: std::time::Duration,
+    /// Say more
+    #[arg(long, global = true)]
+    pub(crate) verbose: bool,
+}
+
+impl Globals {
+    /// Connects as the flags say.
+    pub(crate) async fn cluster(&self) -> Result<Cluster> {
+        let options = Options {
+            kubeconfig: self.kubeconfig.clone(),
+            context: self.context.clone(),
+            ..Options::default()
+        };
+        Ok(Cluster::connect(&options).await?)
+    }
+}

@@ -1,0 +1,157 @@
+//! From a directory on disk to a tree: the kustomization, and what it and its bases name.
+//!
+//! The root of the tree is the root of the file system, so that a base may be anywhere; only what
+//! is named is read. Links are kept as links, so that the load restriction sees them.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+use fluvial_manifest::{Entry, Tree, Value, yaml};
+
+const FILE_NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
+
+/// Longer texts are contents, not paths.
+const PATH_BYTES_MAX: usize = 1_024;
+
+/// The tree that `dir` needs, and the path of `dir` in it.
+pub(crate) fn read(dir: &Path) -> io::Result<(Tree, String)> {
+    let root = dir.canonicalize()?;
+    let mut reader = Reader {
+        tree: Tree::new(),
+        seen: BTreeSet::new(),
+        dirs: VecDeque::from([root.clone()]),
+    };
+    while let Some(dir) = reader.dirs.pop_front() {
+        if reader.seen.insert(dir.clone()) {
+            reader.dir(&dir)?;
+        }
+    }
+    Ok((reader.tree, tree_path(&root)))
+}
+
+struct Reader {
+    tree: Tree,
+    seen: BTreeSet<PathBuf>,
+    dirs: VecDeque<PathBuf>,
+}
+
+impl Reader {
+    fn dir(&mut self, dir: &Path) -> io::Result<()> {
+        for name in FILE_NAMES {
+            let path = dir.join(name);
+            if path.is_file() {
+                let bytes = self.file(&path)?;
+                self.named_in(dir, &bytes)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads everything that a configuration names.
+    fn named_in(&mut self, dir: &Path, bytes: &[u8]) -> io::Result<()> {
+        let documents = str::from_utf8(bytes)
+            .ok()
+            .and_then(|text| yaml::documents_last_wins(text).ok());
+        for document in documents.iter().flatten() {
+            self.names(dir, document)?;
+        }
+        Ok(())
+    }
+
+    fn names(&mut self, dir: &Path, value: &Value) -> io::Result<()> {
+        match value {
+            Value::String(text) if text.contains('\n') => self.named_in(dir, text.as_bytes()),
+            Value::String(text) => self.name(dir, text),
+            Value::Array(items) => items.iter().try_for_each(|item| self.names(dir, item)),
+            Value::Object(map) => map.values().try_for_each(|value| self.names(dir, value)),
+            Value::Null | Value::Bool(_) | Value::Number(_) => Ok(()),
+        }
+    }
+
+    /// A text that may be a path, or `key=path`.
+    fn name(&mut self, dir: &Path, text: &str) -> io::Result<()> {
+        let after_key = text.split_once('=').map(|(_, path)| path);
+        for name in [Some(text), after_key].into_iter().flatten() {
+            if name.is_empty() || name.len() > PATH_BYTES_MAX || name.starts_with('/') {
+                continue;
+            }
+            let path = normal(&dir.join(name));
+            let Ok(metadata) = path.metadata() else {
+                continue;
+            };
+            if metadata.is_dir() {
+                let real = self.link(&path)?;
+                self.dirs.push_back(real);
+            } else if metadata.is_file() && self.seen.insert(path.clone()) {
+                let bytes = self.file(&path)?;
+                if bytes.windows(7).any(|window| window == b"builtin") {
+                    self.named_in(dir, &bytes)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn file(&mut self, path: &Path) -> io::Result<Vec<u8>> {
+        let real = self.link(path)?;
+        let bytes = std::fs::read(&real)?;
+        self.insert(&real, Entry::file(bytes.clone()))?;
+        Ok(bytes)
+    }
+
+    /// Stores the links on the way to `path`, and says where they lead.
+    fn link(&mut self, path: &Path) -> io::Result<PathBuf> {
+        let real = path.canonicalize()?;
+        if real == path {
+            return Ok(real);
+        }
+        let mut walked = PathBuf::from("/");
+        for component in path.components() {
+            let Component::Normal(name) = component else {
+                continue;
+            };
+            walked.push(name);
+            if walked.symlink_metadata()?.is_symlink() {
+                let target = walked.canonicalize()?;
+                let up = "../".repeat(walked.components().count() - 2);
+                let target_text = format!("{up}{}", tree_path(&target));
+                self.insert(
+                    &walked,
+                    Entry::Link {
+                        target: target_text,
+                    },
+                )?;
+                walked = target;
+            }
+        }
+        Ok(real)
+    }
+
+    fn insert(&mut self, path: &Path, entry: Entry) -> io::Result<()> {
+        let path = tree_path(path);
+        if self.tree.get(&path).is_some() {
+            return Ok(());
+        }
+        self.tree.insert(&path, entry).map_err(io::Error::other)
+    }
+}
+
+fn tree_path(path: &Path) -> String {
+    path.to_string_lossy().trim_start_matches('/').to_owned()
+}
+
+/// Removes `.` and `..` by text, as kustomize does before it looks.
+fn normal(path: &Path) -> PathBuf {
+    let mut normal = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::ParentDir => {
+                normal.pop();
+            }
+            Component::CurDir => {}
+            other => normal.push(other),
+        }
+    }
+    normal
+}
