@@ -15,6 +15,7 @@ mod fieldpath;
 mod fieldspec;
 pub mod flux;
 mod generate;
+mod json6902;
 mod kustomization;
 mod loader;
 mod nameref;

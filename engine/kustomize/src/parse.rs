@@ -32,9 +32,10 @@ pub(crate) fn resources(file: &str, text: &str) -> Result<Vec<Resource>> {
         check(&document).map_err(|error| error.in_file(file))?;
         match open_list(document).map_err(|error| error.in_file(file))? {
             Opened::Single(document) => {
-                let nulls = index < count && has_null(&document);
+                let matters =
+                    index < count && (has_null(&document) || has_typed_annotation(&document));
                 let mut resource = Resource::new(document);
-                resource.written = nulls.then(|| Written {
+                resource.written = matters.then(|| Written {
                     text: shared.get_or_insert_with(|| text.as_ref().into()).clone(),
                     document: index,
                 });
@@ -44,6 +45,14 @@ pub(crate) fn resources(file: &str, text: &str) -> Result<Vec<Resource>> {
         }
     }
     Ok(resources)
+}
+
+/// Whether an annotation would mean something other than text, had it not been read as text.
+fn has_typed_annotation(value: &Value) -> bool {
+    let annotations = object::annotations(value);
+    annotations
+        .values()
+        .any(|text| yaml::scalar(text).as_str() != Some(text))
 }
 
 /// Whether any map, at any depth, has a key with nothing.

@@ -262,14 +262,22 @@ fn copy_into_text(
         if !inner.is_object() && !inner.is_array() {
             return Ok(false);
         }
+        let mut refused = false;
         let visited = fieldpath::visit(
             &mut inner,
             &path[end..],
             made(value, options),
-            &mut |field| set(field, value, options),
-        );
-        if !visited.is_ok_and(|count| count > 0) {
+            &mut |field| {
+                // kustomize leaves a text alone that it could not write back.
+                refused |= set(field, value, options).is_err();
+                Ok(())
+            },
+        )?;
+        if visited == 0 {
             return Ok(false);
+        }
+        if refused {
+            return Ok(true);
         }
         let written = write_like(text, &inner)?;
         fieldpath::visit(object, &path[..end], None, &mut |field| {

@@ -160,7 +160,8 @@ pub(crate) struct Resource {
     pub(crate) needs_hash: bool,
     /// Names of the vars that read from this object.
     pub(crate) vars: Vec<String>,
-    /// Where it holds nulls and was not changed as a whole: a patch drops those that are not written.
+    /// Where the text says more than the value, until a patch has used it: which nulls are not
+    /// written (a strategic merge drops them), which annotations are no text (JSON keeps their type).
     pub(crate) written: Option<Written>,
     pub(crate) origin: Option<Origin>,
     pub(crate) transformations: Vec<Origin>,

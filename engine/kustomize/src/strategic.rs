@@ -3,13 +3,14 @@
 //! Maps are merged, null removes, `$patch` deletes or replaces; lists with merge keys are merged item
 //! by item with the patch's items first, all others are replaced.
 
+mod keyed;
+
 use fluvial_manifest::{Map, Value, yaml};
 
 use crate::error::{Error, Result};
-use crate::resource::scalar_text;
 use crate::schema::{Schema, Shape};
 
-const DIRECTIVE: &str = "$patch";
+pub(crate) const DIRECTIVE: &str = "$patch";
 
 /// Merges `patch` into `target`; `None` when the patch deletes it.
 pub(crate) fn merge(
@@ -150,12 +151,10 @@ impl Merger<'_> {
         let item = Shape::Type(item.clone());
         let mut added = Vec::with_capacity(patch.len());
         for value in patch {
-            match self.walk(None, Some(value), Some(&item))? {
-                Some(value) if !is_empty_map(&value) => added.push(value),
-                Some(_) | None => {}
-            }
+            let value = self.walk(None, Some(value), Some(&item))?;
+            added.extend(value.filter(|value| !is_empty_map(value)));
         }
-        Ok(Some(Value::Array(added)))
+        Ok(Some(Value::Array(keyed::united(added, keys))))
     }
 
     fn lists(
@@ -177,105 +176,14 @@ impl Merger<'_> {
             return Ok(Some(Value::Array(distinct(patch))));
         }
         let item = Shape::Type(item.clone());
-        let merged = if let [key] = keys.as_slice() {
-            self.by_key(target, patch, key, &item)?
-        } else {
-            self.by_keys(target, patch, keys, &item)?
-        };
+        let merged = keyed::merge(target, patch, keys, &mut |target, patch| {
+            self.walk(target, patch, Some(&item))
+        })?;
         Ok(Some(Value::Array(merged)))
     }
-
-    /// One key: the patch's items come first, in its order, each merged into the one it names.
-    fn by_key(
-        &self,
-        target: Vec<Value>,
-        patch: Vec<Value>,
-        key: &str,
-        shape: &Shape,
-    ) -> Result<Vec<Value>> {
-        let mut rest: Vec<Option<Value>> = target.into_iter().map(Some).collect();
-        let mut merged = Vec::with_capacity(rest.len() + patch.len());
-        let mut seen: Vec<String> = Vec::with_capacity(patch.len());
-        for item in patch {
-            let Some(name) = key_of(&item, key) else {
-                merged.extend(self.walk(None, Some(item), Some(shape))?);
-                continue;
-            };
-            if seen.contains(&name) {
-                continue;
-            }
-            let mut old = None;
-            for slot in &mut rest {
-                if slot
-                    .as_ref()
-                    .is_some_and(|item| key_of(item, key).as_ref() == Some(&name))
-                {
-                    // An item that repeats a key is one item to a merge.
-                    let found = slot.take();
-                    old = old.or(found);
-                }
-            }
-            let value = self
-                .walk(old, Some(item), Some(shape))
-                .map_err(|error| within(error, &format!("[{key}={name}]")))?;
-            seen.push(name);
-            merged.extend(value.filter(|value| !is_empty_map(value)));
-        }
-        merged.extend(rest.into_iter().flatten());
-        Ok(merged)
-    }
-
-    /// Several keys, of which items may lack some: an absent key is filled in from the item it is
-    /// merged with. What is new comes first, then the target's items in their order.
-    fn by_keys(
-        &self,
-        target: Vec<Value>,
-        patch: Vec<Value>,
-        keys: &[String],
-        shape: &Shape,
-    ) -> Result<Vec<Value>> {
-        let mut rest: Vec<Option<Value>> = target.into_iter().map(Some).collect();
-        let mut added = Vec::new();
-        for item in patch {
-            let names = keys_of(&item, keys);
-            let position = rest.iter().position(|slot| {
-                slot.as_ref()
-                    .is_some_and(|old| is_same(&keys_of(old, keys), &names))
-            });
-            let Some(position) = position else {
-                let value = self.walk(None, Some(item), Some(shape))?;
-                added.extend(value.filter(|value| !is_empty_map(value)));
-                continue;
-            };
-            let old = rest[position].take();
-            rest[position] = self
-                .walk(old, Some(item), Some(shape))?
-                .filter(|value| !is_empty_map(value));
-        }
-        added.extend(rest.into_iter().flatten());
-        Ok(added)
-    }
 }
 
-/// Two items are one when a key is equal in both and no key differs that both have.
-fn is_same(left: &[Option<String>], right: &[Option<String>]) -> bool {
-    let common = left.iter().zip(right).any(|(left, right)| left == right);
-    let differ = left
-        .iter()
-        .zip(right)
-        .any(|(left, right)| left.is_some() && right.is_some() && left != right);
-    common && !differ
-}
-
-fn keys_of(item: &Value, keys: &[String]) -> Vec<Option<String>> {
-    keys.iter().map(|key| key_of(item, key)).collect()
-}
-
-fn key_of(item: &Value, key: &str) -> Option<String> {
-    scalar_text(item.get(key)?).filter(|text| !text.is_empty())
-}
-
-fn is_empty_map(value: &Value) -> bool {
+pub(crate) fn is_empty_map(value: &Value) -> bool {
     value.as_object().is_some_and(Map::is_empty)
 }
 
@@ -397,17 +305,46 @@ mod tests {
         );
         check(
             "{containers: [{name: a, env: [{name: x, value: y}]}]}",
-            "{containers: [{name: a, env: [{name: x, $patch: replace, valueFrom: {a: b}}]}]}",
+            "{containers: [{name: a, env: [{name: x, value: null, valueFrom: {a: b}}]}]}",
             "{containers: [{name: a, env: [{name: x, valueFrom: {a: b}}]}]}",
         );
     }
 
+    /// What kustomize v5.8.2 does, surprises included.
     #[test]
-    fn lists_with_two_keys_fill_in_what_is_absent() {
+    fn lists_with_several_keys() {
+        let ports = |ports: &str| format!("{{containers: [{{name: a, ports: [{ports}]}}]}}");
+        let cases = [
+            // A new port comes first, a merged one stays where it was.
+            (
+                "{containerPort: 80, name: w}, {containerPort: 81}",
+                "{containerPort: 82}, {containerPort: 80, hostPort: 1}",
+                "{containerPort: 82}, {containerPort: 80, name: w, hostPort: 1}, {containerPort: 81}",
+            ),
+            // A protocol that only the target has is not found by a patch without one.
+            (
+                "{containerPort: 80}, {containerPort: 81, protocol: UDP}",
+                "{containerPort: 81, hostPort: 1}",
+                "{containerPort: 80}, {containerPort: 81, protocol: UDP}",
+            ),
+            (
+                "{containerPort: 80}, {containerPort: 81, protocol: UDP}",
+                "{containerPort: 81, protocol: UDP, hostPort: 1}",
+                "{containerPort: 80}, {containerPort: 81, protocol: UDP, hostPort: 1}",
+            ),
+        ];
+        for (target, patch, want) in cases {
+            check(&ports(target), &ports(patch), &ports(want));
+        }
+    }
+
+    /// kustomize finds nothing under an absent key, and then removes everything that has one.
+    #[test]
+    fn an_item_without_its_key_empties_the_list() {
         check(
-            "{containers: [{name: a, ports: [{containerPort: 80, name: w}, {containerPort: 81}]}]}",
-            "{containers: [{name: a, ports: [{containerPort: 82}, {containerPort: 80, protocol: TCP}]}]}",
-            "{containers: [{name: a, ports: [{containerPort: 82}, {containerPort: 80, name: w, protocol: TCP}, {containerPort: 81}]}]}",
+            "{containers: [{name: a}, {name: b}]}",
+            "{containers: [{image: i}]}",
+            "{containers: []}",
         );
     }
 

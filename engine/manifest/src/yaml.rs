@@ -4,13 +4,15 @@
 //! strings), octal and `1_000` integers, timestamps as strings. What would change its meaning on
 //! the way to JSON is refused: duplicate keys, keys that are not strings, infinities.
 
+mod lines;
 mod read;
 mod scalar;
 mod write;
 
+pub use lines::line_of;
 pub use read::{
     ABSENT, Limits, canonical, documents, documents_absent, documents_last_wins,
-    documents_verbatim, documents_within, documents_yaml11, line_of,
+    documents_verbatim, documents_within, documents_yaml11,
 };
 pub use write::{to_multi, to_string};
 

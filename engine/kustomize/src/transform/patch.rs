@@ -1,13 +1,13 @@
 //! patches, patchesStrategicMerge and patchesJson6902.
 
 use fluvial_manifest::{Value, object, yaml};
-use json_patch::PatchOperation;
 
 use crate::error::{Error, Result};
+use crate::json6902::{self, Operation};
 use crate::kustomization::Patch;
 use crate::loader::Loader;
 use crate::parse;
-use crate::resource::{Id, Resource};
+use crate::resource::{Id, Resource, scalar_text};
 use crate::resources::Resources;
 use crate::schema::Schema;
 use crate::selector::{Matcher, Selector};
@@ -27,7 +27,7 @@ pub(crate) struct PatchTransformer {
 
 enum Content {
     Strategic(Vec<Resource>),
-    Json(json_patch::Patch),
+    Json(Vec<Operation>),
     Nothing,
 }
 
@@ -98,7 +98,7 @@ impl PatchTransformer {
             .ok_or_else(|| about(Error::new("a JSON patch needs a target with a name")))?;
         let mut made = Self::new(loader, patch).map_err(about)?;
         match &made.content {
-            Content::Json(patch) if !patch.0.is_empty() => {}
+            Content::Json(patch) if !patch.is_empty() => {}
             Content::Json(_) | Content::Nothing => {
                 return Err(about(Error::new("the patch is empty")));
             }
@@ -226,7 +226,7 @@ impl PatchTransformer {
     fn apply_json(
         &self,
         resources: &mut Resources,
-        patch: &json_patch::Patch,
+        patch: &[Operation],
         target: &Selector,
     ) -> Result<()> {
         let matcher = Matcher::new(target)?;
@@ -238,20 +238,68 @@ impl PatchTransformer {
             if self.remember {
                 resource.remember();
             }
-            resource.written = None;
-            json_patch::patch_unsafe(&mut resource.value, patch)
+            type_annotations(resource);
+            json6902::apply(&mut resource.value, patch)
                 .map_err(|error| Error::new(format!("cannot patch {id}: {error}")))?;
         }
         Ok(())
     }
 }
 
-/// A patch is applied to what its target selects whatever version it names itself.
+/// On the way through JSON, annotations that were written without quotes become what they mean.
+fn type_annotations(resource: &mut Resource) {
+    let Some(written) = resource.written.take() else {
+        return;
+    };
+    let documents = yaml::documents(&written.text).unwrap_or_default();
+    let Some(document) = documents.get(written.document) else {
+        return;
+    };
+    let Some(Value::Object(annotations)) = resource.value.pointer_mut("/metadata/annotations")
+    else {
+        return;
+    };
+    for (key, text) in annotations {
+        let meant = document
+            .pointer("/metadata/annotations")
+            .and_then(|map| map.get(key));
+        if let (Some(meant), Some(current)) = (meant, text.as_str())
+            && yaml::scalar(current) == *meant
+            && let Some(meant) = scalar_text(meant)
+        {
+            *text = Value::String(meant);
+        }
+    }
+}
+
+/// A patch is applied to what its target selects whatever version it names itself. Its labels and
+/// annotations are texts then, even nulls; only a patch that finds its object itself removes them.
 fn for_target(patch: &Resource, target: &Resource) -> Value {
     let mut value = patch.value.clone();
-    if let Some(map) = value.as_object_mut() {
-        let api_version = object::api_version(&target.value).to_owned();
-        map.insert("apiVersion".to_owned(), Value::String(api_version));
+    let Some(map) = value.as_object_mut() else {
+        return value;
+    };
+    let api_version = object::api_version(&target.value).to_owned();
+    map.insert("apiVersion".to_owned(), Value::String(api_version));
+    let Some(Value::Object(metadata)) = map.get_mut("metadata") else {
+        return value;
+    };
+    for field in ["labels", "annotations"] {
+        let Some(texts) = metadata.get_mut(field) else {
+            continue;
+        };
+        let Some(texts) = texts.as_object_mut().filter(|texts| !texts.is_empty()) else {
+            metadata.remove(field);
+            continue;
+        };
+        for text in texts.values_mut() {
+            let written = if text.is_null() {
+                Some("null".to_owned())
+            } else {
+                scalar_text(text)
+            };
+            *text = Value::String(written.unwrap_or_default());
+        }
     }
     value
 }
@@ -262,14 +310,8 @@ fn content(file: &str, text: &str) -> Result<Content> {
     match documents.first() {
         None => Ok(Content::Nothing),
         Some(Value::Array(operations)) => {
-            let operations = operations
-                .iter()
-                .map(|operation| serde_json::from_value::<PatchOperation>(operation.clone()))
-                .collect::<Result<Vec<_>, _>>()
-                .map_err(|error| {
-                    Error::new(format!("it is no JSON patch: {error}")).in_file(file)
-                })?;
-            Ok(Content::Json(json_patch::Patch(operations)))
+            let operations = json6902::read(operations).map_err(|error| error.in_file(file))?;
+            Ok(Content::Json(operations))
         }
         Some(_) => parse::resources(file, text).map(Content::Strategic),
     }
