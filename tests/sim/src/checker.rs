@@ -8,7 +8,7 @@ use fluvial_event::{
 };
 use fluvial_log::EventLog;
 use fluvial_log::memory::{MemoryLog, MemoryState};
-use fluvial_reduce::World;
+use fluvial_reduce::{Kustomization, World};
 use fluvial_runtime::recover;
 use fluvial_runtime::replay::Replay;
 
@@ -25,7 +25,7 @@ struct Attempt {
 
 /// Follows the log from its first record.
 #[derive(Debug, Default)]
-pub struct Checker {
+pub(crate) struct Checker {
     replay: Replay,
     fed: Offset,
     outstanding: BTreeMap<ObjectRef, Id>,
@@ -44,23 +44,18 @@ pub struct Checker {
 const DECISIONS_MAX: usize = 200;
 
 impl Checker {
-    /// The offset of the last record that was checked.
-    pub fn offset(&self) -> Offset {
-        self.fed
-    }
-
     /// The digest of every byte of the log.
-    pub fn digest(&self) -> Digest {
+    pub(crate) fn digest(&self) -> Digest {
         self.digest
     }
 
     /// The world by replay from the first record.
-    pub fn world(&self) -> &World {
+    pub(crate) fn world(&self) -> &World {
         self.replay.world()
     }
 
     /// Takes the records that are new, as `log` holds them.
-    pub fn follow(
+    pub(crate) fn follow(
         &mut self,
         log: &MemoryLog,
         git: &Git,
@@ -176,7 +171,7 @@ impl Checker {
             .world()
             .kustomizations()
             .get(object)
-            .map(|it| it.owned());
+            .map(Kustomization::owned);
         for doomed in &prune.objects {
             let key = doomed.object.clone().unwrap_or_default().identity();
             let Some(owned) = owned.and_then(|owned| owned.get(&key)) else {
@@ -217,7 +212,7 @@ impl Checker {
     }
 
     /// A command that is carried out is in the log.
-    pub fn check_order(&self, id: Id) -> Result<(), String> {
+    pub(crate) fn check_order(&self, id: Id) -> Result<(), String> {
         if self.durable.contains(&id) {
             return Ok(());
         }
@@ -225,7 +220,7 @@ impl Checker {
     }
 
     /// The live world is the one that the log makes.
-    pub fn check_live(&self, live: &World, thorough: bool) -> Result<(), String> {
+    pub(crate) fn check_live(&self, live: &World, thorough: bool) -> Result<(), String> {
         let replayed = self.world();
         if live != replayed || thorough && live.digest() != replayed.digest() {
             return Err(format!(
@@ -247,7 +242,7 @@ impl Checker {
 
     /// A replay from the first record finds no difference, and the stored state with the rest of the
     /// log makes the same world.
-    pub fn check_whole(&self, log: &MemoryLog, state: &MemoryState) -> Result<(), String> {
+    pub(crate) fn check_whole(log: &MemoryLog, state: &MemoryState) -> Result<(), String> {
         let mut replay = Replay::from(Offset::FIRST);
         for record in log.read(Offset::FIRST) {
             replay.feed(&record.map_err(|error| error.to_string())?);
@@ -266,7 +261,7 @@ impl Checker {
 }
 
 /// The same state in another store.
-pub fn copied(state: &MemoryState) -> Result<MemoryState, String> {
+pub(crate) fn copied(state: &MemoryState) -> Result<MemoryState, String> {
     use fluvial_log::StateStore;
     let copy = MemoryState::default();
     let pairs = state

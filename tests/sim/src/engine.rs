@@ -31,7 +31,7 @@ impl Outlet for Hand {
 }
 
 /// One life of the engine.
-pub struct Engine {
+pub(crate) struct Engine {
     core: Core<Hand>,
     world: Arc<RwLock<World>>,
     hand: Hand,
@@ -39,7 +39,7 @@ pub struct Engine {
 
 impl Engine {
     /// Recovers. Answers the commands that have no outcome, too.
-    pub fn start(
+    pub(crate) fn start(
         log: &Arc<MemoryLog>,
         state: &Arc<MemoryState>,
         producer: u64,
@@ -59,22 +59,22 @@ impl Engine {
     }
 
     /// What it knows.
-    pub fn world(&self) -> RwLockReadGuard<'_, World> {
+    pub(crate) fn world(&self) -> RwLockReadGuard<'_, World> {
         self.world.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Turns news into records, which are not durable yet.
-    pub fn stage(&mut self, drafts: Vec<Draft>, now: Timestamp) -> Vec<Record> {
+    pub(crate) fn stage(&mut self, drafts: Vec<Draft>, now: Timestamp) -> Vec<Record> {
         self.core.stage(drafts, now)
     }
 
     /// Makes `records` durable.
-    pub fn append(log: &MemoryLog, records: &[Record]) -> Result<(), fluvial_log::Error> {
+    pub(crate) fn append(log: &MemoryLog, records: &[Record]) -> Result<(), fluvial_log::Error> {
         log.append(records)
     }
 
     /// `records` are durable: answers the commands among them.
-    pub fn committed(&mut self, records: &[Record]) -> Vec<Order> {
+    pub(crate) fn committed(&mut self, records: &[Record]) -> Vec<Order> {
         self.core.committed(records);
         let mut orders = self.hand.0.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::take(&mut *orders)

@@ -28,20 +28,18 @@ pub struct Faults {
 }
 
 /// What commands act on.
-pub struct Outside<'a> {
+pub(crate) struct Outside<'a> {
     pub git: &'a Git,
     pub cluster: &'a mut Cluster,
     pub blobs: &'a MemoryBlobs,
     pub faults: Faults,
     pub rng: &'a mut Rng,
-    /// What was deleted, and for whom.
-    pub deleted: Vec<(ObjectRef, ObjectRef)>,
 }
 
 impl Outside<'_> {
     /// Carries out the first `steps` requests of a command. The outcome is only true of a command that
     /// was carried out whole.
-    pub fn execute(&mut self, command: &Command, steps: usize) -> Event {
+    pub(crate) fn execute(&mut self, command: &Command, steps: usize) -> Event {
         if self.rng.chance(self.faults.broken) {
             let event = CommandFailed {
                 object: command.object().cloned(),
@@ -290,9 +288,6 @@ impl Outside<'_> {
                 outcome.left.push(object);
                 continue;
             }
-            if let Some(on_behalf) = &prune.object {
-                self.deleted.push((on_behalf.identity(), object.identity()));
-            }
             match self.ask(|cluster| cluster.delete(&object, &uid)) {
                 Ok(()) => outcome.pruned.push(object),
                 Err(refused) => outcome.failures.push(ObjectFailure {
@@ -337,6 +332,6 @@ impl Outside<'_> {
 }
 
 /// `namespace/name`, as the owner labels say it.
-pub fn owner_of(object: Option<&ObjectRef>) -> String {
+pub(crate) fn owner_of(object: Option<&ObjectRef>) -> String {
     object.map_or_else(String::new, |it| format!("{}/{}", it.namespace, it.name))
 }

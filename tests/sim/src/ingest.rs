@@ -16,7 +16,7 @@ use crate::cluster::{Body, Change, Cluster, Declaration, ENGINE, Live, kind_of};
 use crate::git::Manifest;
 
 /// Group and kind.
-pub type Kind = (String, String);
+pub(crate) type Kind = (String, String);
 
 /// One watch: how far it has come, and what it takes the cluster to hold.
 #[derive(Debug, Default)]
@@ -28,13 +28,13 @@ struct Stream {
 
 /// Every watch of one life of the engine.
 #[derive(Debug, Default)]
-pub struct Ingest {
+pub(crate) struct Ingest {
     streams: BTreeMap<Kind, Stream>,
 }
 
 /// What events are made from.
 #[derive(Clone, Copy)]
-pub struct View<'a> {
+pub(crate) struct View<'a> {
     pub world: &'a World,
     pub cluster: &'a Cluster,
     pub blobs: &'a MemoryBlobs,
@@ -43,7 +43,7 @@ pub struct View<'a> {
 impl Ingest {
     /// Begins the watches that are missing and ends those that nobody needs. Each begins with a list;
     /// `listed` says whether the list succeeds.
-    pub fn sync(&mut self, view: View<'_>, mut listed: impl FnMut() -> bool) -> Vec<Draft> {
+    pub(crate) fn sync(&mut self, view: View<'_>, mut listed: impl FnMut() -> bool) -> Vec<Draft> {
         let wanted = wanted(view.world);
         self.streams.retain(|kind, _| wanted.contains(kind));
         let mut drafts = Vec::new();
@@ -56,12 +56,12 @@ impl Ingest {
     }
 
     /// The kinds that are watched.
-    pub fn kinds(&self) -> Vec<Kind> {
+    pub(crate) fn kinds(&self) -> Vec<Kind> {
         self.streams.keys().cloned().collect()
     }
 
     /// Whether a watch has something to tell.
-    pub fn is_behind(&self, cluster: &Cluster) -> bool {
+    pub(crate) fn is_behind(&self, cluster: &Cluster) -> bool {
         self.streams.iter().any(|(kind, stream)| {
             cluster
                 .history
@@ -98,7 +98,7 @@ impl Ingest {
     }
 
     /// The watch of a kind is lost, and begins again with a list.
-    pub fn relist(&mut self, kind: &Kind, view: View<'_>) -> Vec<Draft> {
+    pub(crate) fn relist(&mut self, kind: &Kind, view: View<'_>) -> Vec<Draft> {
         let gap = WatchGap {
             group: kind.0.clone(),
             kind: kind.1.clone(),
@@ -110,7 +110,7 @@ impl Ingest {
     }
 
     /// The next `count` changes of a kind. `doubled` tells each twice.
-    pub fn deliver(
+    pub(crate) fn deliver(
         &mut self,
         kind: &Kind,
         count: usize,
@@ -150,7 +150,7 @@ impl Ingest {
     }
 
     /// What an old change of a kind would have said: told again, long after.
-    pub fn stale(&self, kind: &Kind, back: usize, view: View<'_>) -> Vec<Draft> {
+    pub(crate) fn stale(&self, kind: &Kind, back: usize, view: View<'_>) -> Vec<Draft> {
         let Some(stream) = self.streams.get(kind) else {
             return Vec::new();
         };

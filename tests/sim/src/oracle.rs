@@ -19,15 +19,19 @@ struct Oracle<'a> {
     wanted: BTreeMap<ObjectRef, usize>,
 }
 
-/// Objects that more than one Kustomization wants: they are fought over.
-pub fn contested(sim: &Simulation) -> usize {
-    let oracle = Oracle::new(sim);
-    oracle.wanted.values().filter(|count| **count > 1).count()
+/// Objects that more than one Kustomization owns: they are fought over.
+pub(crate) fn contested(sim: &Simulation) -> usize {
+    let mut owners: BTreeMap<&ObjectRef, usize> = BTreeMap::new();
+    let all = sim.checker.world().kustomizations().values();
+    for object in all.flat_map(|it| it.owned().keys()) {
+        *owners.entry(object).or_default() += 1;
+    }
+    owners.values().filter(|count| **count > 1).count()
 }
 
 /// Checks that everything that can be ready is, with the newest revision, and that nothing is left.
 /// Answers how many Kustomizations that was asked of.
-pub fn check(sim: &Simulation) -> Result<usize, String> {
+pub(crate) fn check(sim: &Simulation) -> Result<usize, String> {
     let oracle = Oracle::new(sim);
     let mut checked = 0;
     for (object, declared) in &oracle.declared {

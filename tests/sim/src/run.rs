@@ -104,7 +104,7 @@ fn step_once(sim: &mut Simulation, crashes: bool) -> Result<(), String> {
             1 => sim.crash_next = Some(Crash::AppendWritten),
             2 => sim.crash_next = Some(Crash::BeforeCommitted),
             3 => sim.crash(),
-            _ => sim.crash_at_an_effect()?,
+            _ => sim.crash_at_an_effect(),
         },
         _ => {}
     }
@@ -142,16 +142,17 @@ fn settle(sim: &mut Simulation) -> Result<(), String> {
 
 /// Nothing is written any more, and the engine does no more than its intervals ask for.
 fn stays(sim: &mut Simulation) -> Result<(), String> {
+    // At most nine objects, each with two commands a half minute, and an apply beside them.
+    const COMMANDS_MAX: u64 = 9 * 120 * 4;
     let (writes, commands) = (sim.cluster.writes, sim.checker.commands);
     sim.calm(QUIET_MS)?;
     let (written, issued) = (sim.cluster.writes - writes, sim.checker.commands - commands);
-    // Those who fight over an object slow down to one write each in five minutes.
-    let fought = 26 * u64::try_from(oracle::contested(sim)).unwrap_or_default();
+    // Those who fight over an object slow down to one repair each in five minutes; one that cannot
+    // become ready also applies it whenever it tries again, twice a minute at most.
+    let fought = 300 * u64::try_from(oracle::contested(sim)).unwrap_or_default();
     if written > fought {
         return Err(format!("{written} writes when all was in order"));
     }
-    // At most nine objects, each with two commands a half minute, and an apply beside them.
-    const COMMANDS_MAX: u64 = 9 * 120 * 4;
     if issued > COMMANDS_MAX {
         return Err(format!(
             "{issued} commands in an hour when all was in order"

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use fluvial_event::{Draft, Event, Id, ObjectRef, TermStarted, TimerFired, Timestamp};
+use fluvial_log::EventLog;
 use fluvial_log::memory::{MemoryBlobs, MemoryLog, MemoryState};
-use fluvial_log::{Applied, EventLog, StateStore};
+use fluvial_reduce::World;
 use fluvial_runtime::Order;
 
 use crate::checker::{Checker, copied};
@@ -42,7 +43,7 @@ pub struct Simulation {
     pub git: Git,
     pub cluster: Cluster,
     pub faults: Faults,
-    pub checker: Checker,
+    pub(crate) checker: Checker,
     /// Prints what happens.
     pub trace: bool,
     /// The next append ends in this.
@@ -59,8 +60,6 @@ pub struct Simulation {
     late: Vec<(Id, Event)>,
     snapshot: Option<MemoryState>,
     lives: u64,
-    /// What each Kustomization had deleted, in order.
-    pub deleted: Vec<(ObjectRef, ObjectRef)>,
     /// Objects that may stay although nobody wants them: they were once to be kept.
     pub excused: BTreeSet<ObjectRef>,
 }
@@ -87,7 +86,6 @@ impl Simulation {
             late: Vec::new(),
             snapshot: None,
             lives: 0,
-            deleted: Vec::new(),
             excused: BTreeSet::new(),
         }
     }
@@ -135,7 +133,7 @@ impl Simulation {
     }
 
     /// The engine dies in the middle of something it does.
-    pub fn crash_at_an_effect(&mut self) -> Result<(), String> {
+    pub fn crash_at_an_effect(&mut self) {
         if !self.jobs.is_empty() {
             let index = self.rng.below(self.jobs.len());
             let steps = match self.rng.below(3) {
@@ -143,10 +141,9 @@ impl Simulation {
                 1 => usize::MAX,
                 _ => self.rng.below(3),
             };
-            self.effect(index, steps)?;
+            self.effect(index, steps);
         }
         self.crash();
-        Ok(())
     }
 
     /// State is lost.
@@ -374,9 +371,9 @@ impl Simulation {
 
     // What the engine does.
 
-    fn effect(&mut self, index: usize, steps: usize) -> Result<(), String> {
+    fn effect(&mut self, index: usize, steps: usize) {
         let Some(job) = self.jobs.get(index).filter(|job| job.outcome.is_none()) else {
-            return Ok(());
+            return;
         };
         let mut outside = Outside {
             git: &self.git,
@@ -384,11 +381,8 @@ impl Simulation {
             blobs: &self.blobs,
             faults: self.faults,
             rng: &mut self.rng,
-            deleted: Vec::new(),
         };
         let outcome = outside.execute(&job.order.command, steps);
-        let mut deleted = std::mem::take(&mut outside.deleted);
-        self.deleted.append(&mut deleted);
         if self.trace {
             println!(
                 "{} -- effect of {} for {:?}",
@@ -402,7 +396,6 @@ impl Simulation {
         {
             job.outcome = Some(outcome);
         }
-        Ok(())
     }
 
     /// One command comes a step further: its effect, or its outcome.
@@ -412,7 +405,8 @@ impl Simulation {
         }
         let index = self.rng.below(self.jobs.len());
         if self.jobs[index].outcome.is_none() {
-            return self.effect(index, usize::MAX);
+            self.effect(index, usize::MAX);
+            return Ok(());
         }
         let job = self.jobs.swap_remove(index);
         let Some(outcome) = job.outcome else {
@@ -475,12 +469,12 @@ impl Simulation {
 
     /// Replays from the first record, and recovers from what is stored.
     pub fn check_whole(&self) -> Result<(), String> {
-        self.checker.check_whole(&self.log, &self.state)
+        Checker::check_whole(&self.log, &self.state)
     }
 
-    /// How far the stored state goes.
-    pub fn stored(&self) -> Applied {
-        self.state.applied().unwrap_or_default()
+    /// The world, by replay from the first record.
+    pub fn world(&self) -> &World {
+        self.checker.world()
     }
 
     /// How many lives the engine had.

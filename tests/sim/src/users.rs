@@ -95,9 +95,10 @@ impl Simulation {
         if self.rng.chance(500) {
             spec["timeout"] = (*self.rng.pick(&["30s", "2m"]).unwrap_or(&"2m")).into();
         }
-        if self.rng.chance(350) {
+        let gate = self.rng.below(100);
+        if gate < 35 {
             spec["wait"] = true.into();
-        } else if self.rng.chance(350) {
+        } else if gate < 55 {
             spec["healthChecks"] = json!([{
                 "apiVersion": "apps/v1", "kind": "Deployment",
                 "name": format!("deployment-{index}-0"), "namespace": "default",
@@ -169,7 +170,7 @@ impl Simulation {
                 .collect(),
             Some(Folder::Broken) | None => BTreeMap::new(),
         };
-        for _ in 0..1 + self.rng.below(3) {
+        for _ in 0..=self.rng.below(3) {
             let manifest = self.random_manifest(index);
             if self.rng.chance(350) {
                 let keys: Vec<_> = set.keys().cloned().collect();
