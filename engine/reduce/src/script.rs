@@ -145,6 +145,7 @@ impl Script {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "scripts write it in place")]
 pub(crate) fn declared(name: &str, generation: i64, more: Value) -> ResourceObserved {
     let mut spec = json!({
         "interval": "10m", "retryInterval": "1m", "timeout": "2m", "prune": true,
@@ -276,18 +277,19 @@ fn names<'a>(objects: impl Iterator<Item = Option<&'a ObjectRef>>) -> String {
 }
 
 fn word(event: &Event) -> String {
-    let issued = match event {
-        Event::Waited(waited) => return format!("wait {}", waited.reason),
-        Event::Concluded(concluded) => {
-            let how = match (concluded.ready, concluded.stalled) {
-                (true, _) => "ready",
-                (false, true) => "stalled",
-                (false, false) => "failed",
-            };
-            return format!("{how} {}", concluded.reason);
-        }
-        Event::CommandIssued(issued) => issued,
-        other => panic!("{} is no decision", other.name()),
+    if let Event::Waited(waited) = event {
+        return format!("wait {}", waited.reason);
+    }
+    if let Event::Concluded(concluded) = event {
+        let how = match (concluded.ready, concluded.stalled) {
+            (true, _) => "ready",
+            (false, true) => "stalled",
+            (false, false) => "failed",
+        };
+        return format!("{how} {}", concluded.reason);
+    }
+    let Event::CommandIssued(issued) = event else {
+        panic!("{} is no decision", event.name());
     };
     match issued.command.as_ref().and_then(|it| it.kind.as_ref()) {
         Some(command::Kind::FetchGit(_)) => "fetch".into(),

@@ -109,3 +109,214 @@ where
 {
     wincode::deserialize_exact(bytes).map_err(|error| Error(error.to_string()))
 }
+
+#[cfg(test)]
+mod tests {
+    use bincode::Encode;
+    use fluvial_event::{Health, ObjectRef};
+
+    use super::{Key, Value, from_bytes, read, to_bytes, write};
+    use crate::bystander::Bystander;
+    use crate::declared::{Conclusion, Declared, Outstanding};
+    use crate::live::Seen;
+
+    #[derive(Encode)]
+    struct MirroredObject<'a> {
+        group: &'a str,
+        version: &'a str,
+        kind: &'a str,
+        namespace: &'a str,
+        name: &'a str,
+    }
+
+    #[derive(Encode)]
+    enum MirroredKey<'a> {
+        Clock,
+        Source(MirroredObject<'a>),
+        #[expect(dead_code, reason = "its place counts")]
+        Kustomization(MirroredObject<'a>),
+        Owned(MirroredObject<'a>, MirroredObject<'a>),
+    }
+
+    #[derive(Encode)]
+    struct MirroredOutstanding {
+        id: [u8; 16],
+        offset: u64,
+        correlation: [u8; 16],
+    }
+
+    #[derive(Encode)]
+    struct MirroredConclusion<'a> {
+        generation: i64,
+        ready: bool,
+        stalled: bool,
+        revision: &'a str,
+        reason: &'a str,
+        at: i64,
+    }
+
+    #[derive(Encode)]
+    struct MirroredDeclared<'a> {
+        version: &'a str,
+        uid: &'a str,
+        generation: i64,
+        spec: &'a [u8],
+        invalid: &'a str,
+        deleting: bool,
+        finalizer: bool,
+        requested_at: &'a str,
+        handled_at: &'a str,
+        outstanding: Option<MirroredOutstanding>,
+        waiting: Option<(&'a str, &'a str)>,
+        concluded: Option<MirroredConclusion<'a>>,
+        failures: u32,
+        stumbles: u32,
+        paused_until: i64,
+    }
+
+    #[derive(Encode)]
+    struct MirroredSeen<'a> {
+        uid: &'a str,
+        resource_version: &'a str,
+        live: &'a str,
+        health: i32,
+        health_message: &'a str,
+        manager: &'a str,
+        changed: Vec<&'a str>,
+        gone: bool,
+    }
+
+    fn bincode(value: impl Encode) -> Vec<u8> {
+        bincode::encode_to_vec(value, bincode::config::legacy()).unwrap()
+    }
+
+    fn object(name: &str) -> ObjectRef {
+        ObjectRef {
+            kind: "K".into(),
+            name: name.into(),
+            ..ObjectRef::default()
+        }
+    }
+
+    fn mirrored(name: &str) -> MirroredObject<'_> {
+        MirroredObject {
+            group: "",
+            version: "",
+            kind: "K",
+            namespace: "",
+            name,
+        }
+    }
+
+    #[test]
+    fn keys_have_the_layout_of_bincode_2() {
+        let cases = [
+            (Key::Clock, MirroredKey::Clock),
+            (Key::Source(object("ä")), MirroredKey::Source(mirrored("ä"))),
+            (
+                Key::Owned(object("a"), object("b")),
+                MirroredKey::Owned(mirrored("a"), mirrored("b")),
+            ),
+        ];
+        for (key, mirror) in cases {
+            assert_eq!(key.to_bytes(), bincode(mirror), "{key:?}");
+            assert_eq!(read::<Key>(&key.to_bytes()), Ok(key));
+        }
+    }
+
+    fn declared() -> Declared {
+        Declared {
+            version: "v1".into(),
+            uid: "u".into(),
+            generation: -2,
+            spec: b"{}".to_vec(),
+            finalizer: true,
+            outstanding: Some(Outstanding {
+                id: [7; 16],
+                offset: u64::MAX,
+                correlation: [9; 16],
+            }),
+            waiting: Some(("Suspended".into(), "because".into())),
+            concluded: Some(Conclusion {
+                generation: 1,
+                ready: true,
+                revision: "main@sha1:00".into(),
+                at: i64::MIN,
+                ..Conclusion::default()
+            }),
+            failures: 3,
+            ..Declared::default()
+        }
+    }
+
+    #[test]
+    fn states_have_the_layout_of_bincode_2() {
+        let mirror = MirroredDeclared {
+            version: "v1",
+            uid: "u",
+            generation: -2,
+            spec: b"{}",
+            invalid: "",
+            deleting: false,
+            finalizer: true,
+            requested_at: "",
+            handled_at: "",
+            outstanding: Some(MirroredOutstanding {
+                id: [7; 16],
+                offset: u64::MAX,
+                correlation: [9; 16],
+            }),
+            waiting: Some(("Suspended", "because")),
+            concluded: Some(MirroredConclusion {
+                generation: 1,
+                ready: true,
+                stalled: false,
+                revision: "main@sha1:00",
+                reason: "",
+                at: i64::MIN,
+            }),
+            failures: 3,
+            stumbles: 0,
+            paused_until: 0,
+        };
+        assert_eq!(write(&declared()), bincode(mirror));
+
+        let seen = Seen {
+            uid: "u".into(),
+            health: Health::Failed.into(),
+            changed: vec!["spec.replicas".into(), "é".into()],
+            gone: true,
+            ..Seen::default()
+        };
+        let mirror = MirroredSeen {
+            uid: "u",
+            resource_version: "",
+            live: "",
+            health: Health::Failed.into(),
+            health_message: "",
+            manager: "",
+            changed: vec!["spec.replicas", "é"],
+            gone: true,
+        };
+        assert_eq!(write(&seen), bincode(mirror));
+    }
+
+    #[test]
+    fn what_is_stored_reads_back_and_what_is_torn_does_not() {
+        let key = Key::Bystander(object("b")).to_bytes();
+        let value = to_bytes(&Value::Bystander(Box::<Bystander>::default()));
+        assert!(from_bytes(&key, &value).is_ok());
+        for length in 0..value.len() {
+            assert!(
+                from_bytes(&key, &value[..length]).is_err(),
+                "cut at {length}"
+            );
+        }
+        let mut longer = value.clone();
+        longer.push(0);
+        assert!(from_bytes(&key, &longer).is_err());
+        let mut later = value;
+        later[0] += 1;
+        assert!(from_bytes(&key, &later).is_err());
+    }
+}
