@@ -64,6 +64,16 @@ impl FieldSpec {
         if !self.selects(object) {
             return Ok(());
         }
+        self.apply_to_any(object, create, set)
+    }
+
+    /// As [`FieldSpec::apply`], whatever kind the object is of.
+    pub(crate) fn apply_to_any(
+        &self,
+        object: &mut Value,
+        create: Create,
+        set: &mut dyn FnMut(&mut Value) -> Result<()>,
+    ) -> Result<()> {
         let create = if self.create { create } else { Create::Nothing };
         walk(object, &self.segments, create, set).map_err(|error| error.in_field(&self.path))
     }

@@ -24,6 +24,7 @@ pub(crate) fn fix(resources: &mut Resources, config: &Config) -> Result<()> {
             by_name.entry(name).or_default().push(position);
         }
     }
+    let mut by_kind: BTreeMap<String, Vec<(&NameReference, &FieldSpec)>> = BTreeMap::new();
     for (position, resource) in resources.list_mut().iter_mut().enumerate() {
         let referrer = Referrer {
             me: &candidates[position],
@@ -32,15 +33,30 @@ pub(crate) fn fix(resources: &mut Resources, config: &Config) -> Result<()> {
             binding_namespaces: binding_namespaces(&resource.value)?,
             role: role_of(&resource.value),
         };
-        for reference in &config.name_reference {
-            for spec in &reference.referrers {
-                if referrer.me.original.gvk.is_selected(&spec.gvk) {
-                    referrer.fix(&mut resource.value, reference, spec)?;
-                }
+        let original = &referrer.me.original.gvk;
+        let of_kind = by_kind
+            .entry(original.kind.clone())
+            .or_insert_with(|| specs_of(config, &original.kind));
+        for (reference, spec) in of_kind {
+            if original.is_selected(&spec.gvk) {
+                referrer.fix(&mut resource.value, reference, spec)?;
             }
         }
     }
     Ok(())
+}
+
+/// The fields of a kind that hold names, in the order of the configuration.
+fn specs_of<'a>(config: &'a Config, kind: &str) -> Vec<(&'a NameReference, &'a FieldSpec)> {
+    let of_all = config.name_reference.iter().flat_map(|reference| {
+        reference
+            .referrers
+            .iter()
+            .map(move |spec| (reference, spec))
+    });
+    of_all
+        .filter(|(_, spec)| spec.gvk.kind.is_empty() || spec.gvk.kind == kind)
+        .collect()
 }
 
 /// What is known of an object that may be referred to.
@@ -112,15 +128,13 @@ struct Referrer<'a> {
 impl Referrer<'_> {
     fn fix(&self, value: &mut Value, reference: &NameReference, spec: &FieldSpec) -> Result<()> {
         // The spec was chosen by the original kind; the present one may be another.
-        let mut spec = spec.clone();
-        spec.gvk = Gvk::default();
-        spec.apply(value, Create::Nothing, &mut |field| match field {
+        spec.apply_to_any(value, Create::Nothing, &mut |field| match field {
             Value::Null => Ok(()),
             Value::Array(items) => items
                 .iter_mut()
-                .try_for_each(|item| self.fix_field(item, reference, &spec)),
+                .try_for_each(|item| self.fix_field(item, reference, spec)),
             Value::Object(_) | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
-                self.fix_field(field, reference, &spec)
+                self.fix_field(field, reference, spec)
             }
         })
         .map_err(|error| {
