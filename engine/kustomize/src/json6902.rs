@@ -5,6 +5,9 @@ use fluvial_manifest::Value;
 
 use crate::error::{Error, Result};
 
+/// What the copies of one patch may add to an object: each can double it.
+const COPIED_NODES_MAX: usize = 500_000;
+
 /// One operation.
 #[derive(Clone, Debug)]
 pub(crate) enum Operation {
@@ -76,6 +79,7 @@ fn read_one(operation: &Value) -> Result<Operation> {
 
 /// Carries the operations out in order; after a refusal the document is left in between.
 pub(crate) fn apply(document: &mut Value, operations: &[Operation]) -> Result<()> {
+    let mut copied = 0;
     for operation in operations {
         match operation {
             Operation::Add(path, value) => add(document, path, value.clone())?,
@@ -89,6 +93,14 @@ pub(crate) fn apply(document: &mut Value, operations: &[Operation]) -> Result<()
             }
             Operation::Copy(from, path) => {
                 let value = get(document, from)?.cloned().unwrap_or_default();
+                copied += nodes(&value);
+                if copied > COPIED_NODES_MAX {
+                    return Err(refused(
+                        "copy",
+                        path,
+                        "the patch makes the object too large",
+                    ));
+                }
                 add(document, path, value)?;
             }
             Operation::Test(path, value) => {
@@ -99,6 +111,15 @@ pub(crate) fn apply(document: &mut Value, operations: &[Operation]) -> Result<()
         }
     }
     Ok(())
+}
+
+/// How many values a value is made of.
+pub(crate) fn nodes(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(nodes).sum::<usize>(),
+        Value::Object(map) => 1 + map.values().map(nodes).sum::<usize>(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 1,
+    }
 }
 
 fn refused(operation: &str, path: &Pointer, why: &str) -> Error {
@@ -199,6 +220,16 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn copies_that_double_an_object_are_refused() {
+        let mut value = json!({"a": {}});
+        let operations: Vec<Value> = (0..40)
+            .map(|at| json!({"op": "copy", "from": "/a", "path": format!("/a/{at}")}))
+            .collect();
+        let operations = read(&operations).expect("they are operations");
+        assert!(apply(&mut value, &operations).is_err());
+    }
 
     /// The right-hand side is what `kustomize build` v5.8.2 makes of it; none where it refuses.
     #[test]

@@ -6,6 +6,7 @@ use crate::decode::{Fields, Source};
 use crate::error::{Error, Result};
 use crate::fieldpath::{self, Made};
 use crate::generate::write_json;
+use crate::json6902::nodes;
 use crate::resource::{Id, Resource, scalar_text};
 use crate::resources::Resources;
 use crate::selector::{Matcher, Selector, read_id};
@@ -39,6 +40,9 @@ struct Options {
     index: i64,
     create: bool,
 }
+
+/// What the replacements of one kustomization may copy: each can double an object.
+const COPIED_NODES_MAX: usize = 2_000_000;
 
 const DEFAULT_FIELD: &str = "metadata.name";
 
@@ -120,14 +124,15 @@ pub(crate) fn read_file(file: &str, text: &str) -> Result<Vec<Replacement>> {
 
 /// Carries out all replacements in order; a later one sees what an earlier one wrote.
 pub(crate) fn apply(resources: &mut Resources, replacements: &[Replacement]) -> Result<()> {
+    let mut copied = 0;
     for (index, replacement) in replacements.iter().enumerate() {
-        apply_one(resources.list_mut(), replacement)
+        apply_one(resources.list_mut(), replacement, &mut copied)
             .map_err(|error| error.in_field(&format!("replacements[{index}]")))?;
     }
     Ok(())
 }
 
-fn apply_one(list: &mut [Resource], replacement: &Replacement) -> Result<()> {
+fn apply_one(list: &mut [Resource], replacement: &Replacement, copied: &mut usize) -> Result<()> {
     let Some(targets) = &replacement.targets else {
         return Err(Error::new("it needs a source and at least one target"));
     };
@@ -139,6 +144,7 @@ fn apply_one(list: &mut [Resource], replacement: &Replacement) -> Result<()> {
         (None, Some(text)) => yaml::scalar(text),
         (Some(source), None) => source_value(list, source)?,
     };
+    let size = nodes(&value);
     for target in targets {
         let select = target.select.as_ref();
         let select = Matcher::new(select.ok_or_else(|| Error::new("a target needs `select`"))?)?;
@@ -149,6 +155,10 @@ fn apply_one(list: &mut [Resource], replacement: &Replacement) -> Result<()> {
             .collect::<Result<Vec<_>>>()?;
         for resource in &mut *list {
             if is_target(resource, &select, &reject) {
+                *copied += size * target.field_paths.len();
+                if *copied > COPIED_NODES_MAX {
+                    return Err(Error::new("the replacements make the objects too large"));
+                }
                 copy(&mut resource.value, &value, target)?;
             }
         }

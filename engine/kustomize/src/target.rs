@@ -26,6 +26,9 @@ use crate::vars::Vars;
 /// Kustomizations inside each other.
 const DEPTH_MAX: usize = 64;
 
+/// Kustomizations in one build, each counted as often as it is used.
+const COUNT_MAX: usize = 10_000;
+
 /// What a whole build shares.
 pub(crate) struct Build {
     /// The OpenAPI in force: the first that a kustomization asks for, outermost first.
@@ -36,6 +39,7 @@ pub(crate) struct Build {
     /// Whether origins and transformations are noted.
     track: bool,
     depth: usize,
+    count: usize,
 }
 
 /// What a kustomization has gathered so far.
@@ -117,6 +121,7 @@ impl<'a> Target<'a> {
             builtin_used: false,
             track,
             depth: 0,
+            count: 0,
         };
         if track {
             self.origin = Some(Origin::default());
@@ -142,6 +147,12 @@ impl<'a> Target<'a> {
         if build.depth > DEPTH_MAX {
             return Err(self.error(Error::new(format!(
                 "kustomizations are nested more than {DEPTH_MAX} deep"
+            ))));
+        }
+        build.count += 1;
+        if build.count > COUNT_MAX {
+            return Err(self.error(Error::new(format!(
+                "more than {COUNT_MAX} kustomizations in one build"
             ))));
         }
         self.add_resources(&mut into, &self.kustomization.resources, build)?;

@@ -342,3 +342,29 @@ fn traversal_links_and_bombs_get_their_verdict() {
         );
     }
 }
+
+#[test]
+fn bases_that_double_at_every_level_are_refused() {
+    let texts: Vec<(String, String)> = (0..30)
+        .flat_map(|level: usize| {
+            let next = level + 1;
+            let text = format!("resources: [../a{next}, ../b{next}]\n");
+            ["a", "b"].map(|side| (format!("{side}{level}/kustomization.yaml"), text.clone()))
+        })
+        .chain(["a30", "b30"].map(|dir| {
+            (
+                format!("{dir}/kustomization.yaml"),
+                "namePrefix: x\n".to_owned(),
+            )
+        }))
+        .collect();
+    let files: Vec<(&str, &str)> = texts
+        .iter()
+        .map(|(path, text)| (path.as_str(), text.as_str()))
+        .collect();
+    let error = build(&tree(&files), "a0", &options()).expect_err("it doubles");
+    assert!(
+        error.reason.contains("more than 10000 kustomizations"),
+        "{error}"
+    );
+}
