@@ -20,11 +20,16 @@ pub(crate) fn read(dir: &Path) -> io::Result<(Tree, String)> {
     let mut reader = Reader {
         tree: Tree::new(),
         seen: BTreeSet::new(),
+        seen_dirs: BTreeSet::new(),
+        plugins: BTreeSet::new(),
         dirs: VecDeque::from([root.clone()]),
     };
     while let Some(dir) = reader.dirs.pop_front() {
-        if reader.seen.insert(dir.clone()) {
+        if reader.seen_dirs.insert(dir.clone()) {
             reader.dir(&dir)?;
+        }
+        if reader.dirs.is_empty() {
+            reader.plugin_names()?;
         }
     }
     Ok((reader.tree, tree_path(&root)))
@@ -33,6 +38,9 @@ pub(crate) fn read(dir: &Path) -> io::Result<(Tree, String)> {
 struct Reader {
     tree: Tree,
     seen: BTreeSet<PathBuf>,
+    seen_dirs: BTreeSet<PathBuf>,
+    /// Plugin configurations: what they name is relative to the kustomization that uses them.
+    plugins: BTreeSet<String>,
     dirs: VecDeque<PathBuf>,
 }
 
@@ -52,7 +60,7 @@ impl Reader {
     fn named_in(&mut self, dir: &Path, bytes: &[u8]) -> io::Result<()> {
         let documents = str::from_utf8(bytes)
             .ok()
-            .and_then(|text| yaml::documents_last_wins(text).ok());
+            .and_then(|text| yaml::documents_of_kustomization(text).ok());
         for document in documents.iter().flatten() {
             self.names(dir, document)?;
         }
@@ -86,8 +94,17 @@ impl Reader {
             } else if metadata.is_file() && self.seen.insert(path.clone()) {
                 let bytes = self.file(&path)?;
                 if bytes.windows(7).any(|window| window == b"builtin") {
-                    self.named_in(dir, &bytes)?;
+                    self.plugins.extend(String::from_utf8(bytes));
                 }
+            }
+        }
+        Ok(())
+    }
+
+    fn plugin_names(&mut self) -> io::Result<()> {
+        for text in self.plugins.clone() {
+            for dir in self.seen_dirs.clone() {
+                self.named_in(&dir, text.as_bytes())?;
             }
         }
         Ok(())
