@@ -156,7 +156,14 @@ fn field<'a>(
         }
     };
     let Some(made) = made else {
-        return Ok(map.get_mut(&segment.name));
+        let child = map.get_mut(&segment.name);
+        // A path that calls it a list makes one of nothing.
+        return Ok(child.map(|child| {
+            if segment.list && child.is_null() {
+                *child = Value::Array(Vec::new());
+            }
+            child
+        }));
     };
     let child = map.entry(segment.name.as_str()).or_insert(Value::Null);
     if child.is_null() {

@@ -155,7 +155,7 @@ impl Kustomization {
     pub(crate) fn read(file: &str, text: &str) -> Result<Self> {
         let empty = || Err(Error::new("it is empty; give it `resources`").in_file(file));
         let documents =
-            yaml::documents_last_wins(text).map_err(|error| Error::yaml(file, error))?;
+            yaml::documents_of_kustomization(text).map_err(|error| Error::yaml(file, error))?;
         let Some(document) = documents.first() else {
             return empty();
         };
@@ -177,7 +177,7 @@ impl Kustomization {
     /// Reads a kustomization file as Flux does that of a path: what is not known is dropped.
     pub(crate) fn read_lenient(file: &str, text: &str) -> Result<Self> {
         let documents =
-            yaml::documents_last_wins(text).map_err(|error| Error::yaml(file, error))?;
+            yaml::documents_of_kustomization(text).map_err(|error| Error::yaml(file, error))?;
         let source = Source {
             file,
             text,

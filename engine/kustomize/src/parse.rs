@@ -75,6 +75,12 @@ fn open_list(mut document: Value) -> Result<Opened> {
         return Ok(Opened::Single(document));
     }
     match document.as_object_mut().and_then(|map| map.remove("items")) {
+        // A function's input without items: only its configuration, which is no object.
+        None if object::kind(&document) == "ResourceList"
+            && document.get("functionConfig").is_some() =>
+        {
+            Ok(Opened::Items(Vec::new()))
+        }
         None => Ok(Opened::Single(document)),
         Some(Value::Null) => Ok(Opened::Items(Vec::new())),
         Some(Value::Array(items)) => Ok(Opened::Items(

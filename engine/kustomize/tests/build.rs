@@ -68,13 +68,13 @@ fn overlay<'a>(
 fn names_and_namespaces_are_followed_by_their_references() {
     check(
         &overlay(
-            "resources: [pod.yaml, cm.yaml]\nnamePrefix: x-\nnameSuffix: -y\nnamespace: n\n",
+            "resources: [pod.yaml, cm.yaml]\nnamePrefix: x-\nnameSuffix: -y\nnamespace: ns\n",
             &[("k/pod.yaml", POD), ("k/cm.yaml", CM)],
         ),
         "\
-{apiVersion: v1, kind: Pod, metadata: {name: x-p-y, namespace: 'n', annotations: {'n': '1.10'}}, spec: {containers: [{name: a, image: 'nginx:1', env: [{name: X, valueFrom: {configMapKeyRef: {name: x-cm-y, key: k}}}]}]}}
+{apiVersion: v1, kind: Pod, metadata: {name: x-p-y, namespace: ns, annotations: {'n': '1.10'}}, spec: {containers: [{name: a, image: 'nginx:1', env: [{name: X, valueFrom: {configMapKeyRef: {name: x-cm-y, key: k}}}]}]}}
 ---
-{apiVersion: v1, kind: ConfigMap, metadata: {name: x-cm-y, namespace: 'n'}, data: {k: v}}
+{apiVersion: v1, kind: ConfigMap, metadata: {name: x-cm-y, namespace: ns}, data: {k: v}}
 ",
     );
 }

@@ -11,7 +11,7 @@ mod write;
 
 pub use lines::line_of;
 pub use read::{
-    ABSENT, Limits, canonical, documents, documents_absent, documents_last_wins,
+    ABSENT, Limits, canonical, documents, documents_absent, documents_of_kustomization,
     documents_verbatim, documents_within, documents_yaml11,
 };
 pub use write::{to_multi, to_string};

@@ -60,7 +60,7 @@ impl Reader {
     fn named_in(&mut self, dir: &Path, bytes: &[u8]) -> io::Result<()> {
         let documents = str::from_utf8(bytes)
             .ok()
-            .and_then(|text| yaml::documents_last_wins(text).ok());
+            .and_then(|text| yaml::documents_of_kustomization(text).ok());
         for document in documents.iter().flatten() {
             self.names(dir, document)?;
         }

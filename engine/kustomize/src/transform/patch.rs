@@ -310,6 +310,16 @@ fn content(file: &str, text: &str) -> Result<Content> {
     match documents.first() {
         None => Ok(Content::Nothing),
         Some(Value::Array(operations)) => {
+            // JSON patches go through the decoder that knows the booleans of YAML 1.1.
+            let decoded = if text.starts_with('[') {
+                None
+            } else {
+                yaml::documents_yaml11(text).ok()
+            };
+            let operations = match decoded.as_deref() {
+                Some([Value::Array(decoded), ..]) => decoded,
+                _ => operations,
+            };
             let operations = json6902::read(operations).map_err(|error| error.in_file(file))?;
             Ok(Content::Json(operations))
         }

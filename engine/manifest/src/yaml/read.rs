@@ -45,9 +45,10 @@ pub fn documents_within(text: &str, limits: &Limits) -> Result<Vec<Value>, Error
     compose(text, limits, Reading::Standard)
 }
 
-/// As [`documents`], but of a key that is there twice the last one counts, as in a kustomization file.
-pub fn documents_last_wins(text: &str) -> Result<Vec<Value>, Error> {
-    compose(text, &Limits::default(), Reading::LastWins)
+/// As [`documents`], for a kustomization file, which kustomize reads with another decoder: of a key
+/// that is there twice the last one counts, and `yes` and `on` are booleans.
+pub fn documents_of_kustomization(text: &str) -> Result<Vec<Value>, Error> {
+    compose(text, &Limits::default(), Reading::Kustomization)
 }
 
 /// As [`documents`], with the booleans of YAML 1.1 (`yes`, `on`, …), as Kubernetes' own decoder
@@ -148,8 +149,8 @@ impl Size {
 #[derive(Clone, Copy)]
 enum Reading<'o> {
     Standard,
-    /// A repeated key replaces the first one instead of being refused.
-    LastWins,
+    /// As [`Reading::Yaml11`], and a repeated key replaces the first one instead of being refused.
+    Kustomization,
     /// `yes`, `no`, `on` and `off` are booleans.
     Yaml11,
     /// Values that are not written are marked.
@@ -164,7 +165,7 @@ impl<'o> Reading<'o> {
     fn text_at(self) -> &'o [&'o str] {
         match self {
             Self::Verbatim { text_at } => text_at,
-            Self::Standard | Self::LastWins | Self::Yaml11 | Self::MarkAbsent => &[],
+            Self::Standard | Self::Kustomization | Self::Yaml11 | Self::MarkAbsent => &[],
         }
     }
 }
@@ -337,14 +338,14 @@ impl<'a> Composer<'a, '_> {
         }
         match self.reading {
             Reading::Verbatim { .. } => scalar::verbatim(&text),
-            Reading::Yaml11 => match scalar::yaml11_boolean(&text) {
+            Reading::Yaml11 | Reading::Kustomization => match scalar::yaml11_boolean(&text) {
                 Some(flag) => Ok(Value::Bool(flag)),
                 None => scalar::plain(&text),
             },
             Reading::MarkAbsent if place.depth > 0 && text.is_empty() => {
                 Ok(Value::String(ABSENT.to_owned()))
             }
-            Reading::Standard | Reading::LastWins | Reading::MarkAbsent => scalar::plain(&text),
+            Reading::Standard | Reading::MarkAbsent => scalar::plain(&text),
         }
     }
 
@@ -393,7 +394,7 @@ impl<'a> Composer<'a, '_> {
             if set && node.value.is_null() {
                 node.value = Value::String(String::new());
             }
-            if !matches!(self.reading, Reading::LastWins) && map.contains_key(&key) {
+            if !matches!(self.reading, Reading::Kustomization) && map.contains_key(&key) {
                 let message =
                     format!("the key {key:?} is there twice in one map; remove one of them");
                 return Err(at(span.start, message));

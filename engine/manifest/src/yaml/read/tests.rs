@@ -104,7 +104,7 @@ fn limits_hold_at_the_limit() {
 #[test]
 fn the_last_of_two_keys_wins_where_that_is_asked_for() {
     assert_eq!(
-        documents_last_wins("a: 1\na: 2\n"),
+        documents_of_kustomization("a: 1\na: 2\n"),
         Ok(vec![json!({"a": 2})])
     );
 }
