@@ -7,7 +7,7 @@ use fluvial_manifest::tree::{Child, join};
 use fluvial_manifest::{Tree, Value, object};
 
 use crate::error::{Error, Result};
-use crate::kustomization::{FILE_NAMES, Image as OwnImage, Kustomization, Patch as OwnPatch};
+use crate::kustomization::{self, FILE_NAMES, Image as OwnImage, Kustomization, Patch as OwnPatch};
 use crate::loader::{Loader, is_remote};
 use crate::parse;
 use crate::resource::{Gvk, Id};
@@ -158,12 +158,8 @@ impl Overlay {
 
 /// The kustomization of the directory, or one that lists what is in it; `None` when nothing is.
 fn find_or_generate(loader: &Loader<'_>) -> Result<Option<(&'static str, Kustomization)>> {
-    for name in FILE_NAMES {
-        let file = loader.path(name);
-        if !loader.tree().is_file(&file) {
-            continue;
-        }
-        let mut kustomization = Kustomization::read_lenient(&file, loader.text(name)?)?;
+    if let Some((name, text)) = kustomization::find(loader)? {
+        let mut kustomization = Kustomization::read_lenient(&loader.path(name), text)?;
         if kustomization.has_no_resources {
             // Flux does this so that kustomize does not take the file for an empty one.
             kustomization.build_metadata = vec!["originAnnotations".to_owned()];
@@ -360,6 +356,19 @@ mod tests {
             "d",
             &overlay,
             "apiVersion: v1\nkind: Pod\nmetadata:\n  annotations:\n    a: \"2\"\n  labels:\n    c: d\n    l: \"1\"\n  name: x-p-y\n  namespace: \"n\"\nspec:\n  containers:\n  - image: j:2\n    name: c\n  hostNetwork: true\n",
+        );
+    }
+
+    #[test]
+    fn two_kustomization_files_are_one_too_many() {
+        let files = [
+            ("d/kustomization.yaml", "namePrefix: a-\n"),
+            ("d/kustomization.yml", "namePrefix: b-\n"),
+        ];
+        let error = build_flux(&tree(&files), "d", &Overlay::default()).expect_err("there are two");
+        assert_eq!(
+            error.to_string(),
+            "cannot build d: several kustomization files in one directory; keep one"
         );
     }
 
