@@ -229,7 +229,11 @@ impl Kustomization {
                 continue;
             };
             let key = object.identity();
-            if !self.owned.contains_key(&key) {
+            if let Some(owned) = self.owned.get_mut(&key) {
+                // It may come to be another object of this name, and the answer may be lost.
+                owned.uid.clear();
+                self.dirty.insert(key);
+            } else {
                 self.core.inventory_changed = true;
                 self.dirty.insert(key.clone());
                 self.owned.insert(key, Owned::intended(rendered));

@@ -259,7 +259,8 @@ impl Kustomization {
         let version = owned.map(|it| it.version().to_owned()).unwrap_or_default();
         // A namesake that someone created later has another uid, and is not ours to delete.
         let uid = owned.map(|it| it.uid.clone()).filter(|uid| !uid.is_empty());
-        let seen = world.seen.get(object).map(|seen| seen.uid.clone());
+        let seen = world.seen.get(object).filter(|seen| !seen.gone);
+        let seen = seen.map(|seen| seen.uid.clone());
         Doomed {
             object: Some(ObjectRef {
                 version,
