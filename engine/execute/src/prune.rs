@@ -36,6 +36,7 @@ impl Executor {
                 Ok(Fate::Gone) => outcome.pruned.push(doomed),
                 Ok(Fate::Left) => outcome.left.push(doomed),
                 Err(error) if error.retry() == Retry::Soon => return Err(error.into()),
+                Err(error) if was_never_seen(&uid, &error) => outcome.left.push(doomed),
                 Err(error)
                     if self
                         .has_lost_its_account(&object, &command.service_account, &error)
@@ -67,6 +68,13 @@ impl Executor {
         let account = Reference::new("v1", "ServiceAccount", &object.namespace, account);
         matches!(self.cluster.get(&account).await, Ok(None))
     }
+}
+
+/// Whether nobody ever saw this object, and the tenant may not even ask for it, or nobody can: its apply
+/// was refused. What a tenant was never let near is not its to delete, and must not hold it up.
+fn was_never_seen(uid: &str, error: &fluvial_cluster::Error) -> bool {
+    let is_refused = matches!(error.cause(), Cause::Forbidden { .. } | Cause::Address { .. });
+    uid.is_empty() && is_refused
 }
 
 fn in_order(doomed: Vec<fluvial_event::Doomed>) -> Vec<(ObjectRef, String)> {
