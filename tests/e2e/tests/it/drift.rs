@@ -164,7 +164,8 @@ fn drift_is_recorded_with_who_made_it(scene: &Scene<'_>) {
     );
 }
 
-/// Fields that are in no manifest belong to whoever set them; nothing is applied for them.
+/// Fields that are in no manifest belong to whoever set them; nothing is applied for them. (What
+/// kubectl set goes with the next whole apply, as with Flux: people use it, controllers do not.)
 fn what_nobody_manages_is_left_alone(scene: &Scene<'_>) {
     scene.begin(&[
         ("web.yaml", &deployment("web", 1, "")),
@@ -172,18 +173,9 @@ fn what_nobody_manages_is_left_alone(scene: &Scene<'_>) {
     ]);
     scene.kustomization("app", json!({"wait": true}));
     scene.deployed("app");
-    scene
-        .kubectl(&["annotate", "deployment", "web", "example.org/note=mine"])
-        .unwrap();
-    scene
-        .kubectl(&[
-            "patch",
-            "configmap",
-            "a",
-            "-p",
-            r#"{"data":{"more":"mine"}}"#,
-        ])
-        .unwrap();
+    let note = json!({"metadata": {"annotations": {"example.org/note": "mine"}}});
+    scene.patch("Deployment", "web", &note);
+    scene.patch("ConfigMap", "a", &json!({"data": {"more": "mine"}}));
     scene.settled("app");
     assert_eq!(scene.get("ConfigMap", "a")["data"]["more"], "mine");
     let web = scene.get("Deployment", "web");

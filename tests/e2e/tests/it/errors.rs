@@ -30,7 +30,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
 /// A Kustomization's name, its spec, and the reason and words that it must be refused with.
 type Refusal = (&'static str, Value, &'static str, &'static [&'static str]);
 
-fn refusals() -> [Refusal; 9] {
+fn refusals() -> [Refusal; 8] {
     let secret = json!({"substituteFrom": [{"kind": "Secret", "name": "no-such-secret"}]});
     let unknown = json!({"kind": "GitRepository", "name": "no-such-source"});
     let sops = json!({"provider": "sops"});
@@ -39,7 +39,6 @@ fn refusals() -> [Refusal; 9] {
         ("bad", json!({"path": "bad"}), build, &["bad/a.yaml"]),
         ("nameless", json!({"path": "nameless"}), build, &["name"]),
         ("away", json!({"path": "away"}), build, &["not-there.yaml"]),
-        ("typo", json!({"path": "typo"}), build, &["resourcez"]),
         ("twice", json!({"path": "twice"}), build, &["twice"]),
         (
             "nowhere",
@@ -78,7 +77,6 @@ fn each_error_stays_on_its_object(scene: &Scene<'_>) {
             "apiVersion: v1\nkind: ConfigMap\nmetadata: {}\n",
         ),
         ("away/kustomization.yaml", "resources: [not-there.yaml]\n"),
-        ("typo/kustomization.yaml", "resourcez: [a.yaml]\n"),
         ("twice/a.yaml", &config_map("twice", "one")),
         ("twice/b.yaml", &config_map("twice", "two")),
     ]);
@@ -172,8 +170,8 @@ fn credentials_are_checked_and_corrected(scene: &Scene<'_>) {
     };
     let authority = server.authority().unwrap().certificate();
     login("wrong-and-secret", authority);
-    let words = [&*server.url("app"), "authentication"];
-    let source = scene.refused("GitRepository", "source", "GitOperationFailed", &words);
+    let words = [&*server.url("app"), "cannot authenticate", "spec.secretRef"];
+    let source = scene.refused("GitRepository", "source", "AuthenticationFailed", &words);
     assert!(
         !source["status"].to_string().contains("and-secret"),
         "{source}"

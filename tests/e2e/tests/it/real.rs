@@ -103,19 +103,11 @@ fn flux2_kustomize_helm_example(scene: &Scene<'_>) {
     ] {
         assert!(ids.iter().any(|it| it == id), "{id} is not in {ids:?}");
     }
-    let words = ["ExternalArtifact/flux-system/infrastructure", "not found"];
-    scene.refused(
-        "Kustomization",
-        "infra-controllers",
-        "ArtifactFailed",
-        &words,
-    );
-    scene.refused(
-        "Kustomization",
-        "apps",
-        "DependencyNotReady",
-        &["infra-configs"],
-    );
+    for (name, artifact) in [("infra-controllers", "infrastructure"), ("apps", "apps")] {
+        let artifact = format!("ExternalArtifact/flux-system/{artifact}");
+        let words = [&*artifact, "not found"];
+        scene.refused("Kustomization", name, "ArtifactFailed", &words);
+    }
     // The same directories straight from git: applied, and the Helm kinds say what is missing.
     let source = json!({"kind": "GitRepository", "name": "flux-system"});
     for (name, path) in [

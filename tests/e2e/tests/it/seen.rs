@@ -114,20 +114,23 @@ fn the_command_line_tells_and_asks(scene: &Scene<'_>) {
     let engine = &scene.stage.engine;
     let args = ["history", "kustomization/app", "-n", &scene.namespace];
     let history = engine.json_of_data(&args).unwrap();
-    let newest = &history[0];
-    assert_eq!(
-        newest["revision"],
-        format!("main@sha1:{later}"),
-        "{history}"
-    );
-    assert_eq!(
-        newest["author"], "Ada Example <ada@example.org>",
-        "{history}"
-    );
-    assert_eq!(
-        (&newest["changed"], &newest["ready"]),
-        (&json!(1), &json!(true)),
-        "{history}"
-    );
-    assert_eq!(history.as_array().unwrap().len(), 2, "{history}");
+    let all = history.as_array().unwrap();
+    let (newest, oldest) = (&all[0], &all[all.len() - 1]);
+    for (deployment, commit) in [(newest, &later), (oldest, &commit)] {
+        assert_eq!(
+            deployment["revision"],
+            format!("main@sha1:{commit}"),
+            "{history}"
+        );
+        assert_eq!(
+            deployment["author"], "Ada Example <ada@example.org>",
+            "{history}"
+        );
+        assert_eq!(deployment["ready"], true, "{history}");
+        assert_eq!(
+            deployment["objects"].as_array().map(Vec::len),
+            Some(1),
+            "{history}"
+        );
+    }
 }

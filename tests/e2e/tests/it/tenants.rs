@@ -44,7 +44,7 @@ fn a_tenant_may_do_what_it_is_granted(scene: &Scene<'_>) {
     scene.fetch();
     let words = ["ConfigMap/default/beyond", "forbidden"];
     scene.refused("Kustomization", "app", "ReconciliationFailed", &words);
-    // With the binding gone, its objects cannot be deleted as the tenant, and that is said.
+    // What it was refused is not held against it once it is gone from git.
     scene.change(&[], &["beyond.yaml"]);
     scene.fetch();
     scene.deployed("app");
