@@ -11,8 +11,8 @@ use crate::cli::parse_duration;
 /// Flags that every command has.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Globals {
-    /// The kubeconfig; without one, the pod's own account
-    #[arg(long, global = true, env = "KUBECONFIG", value_name = "FILE")]
+    /// The kubeconfig; without one $KUBECONFIG, ~/.kube/config or the pod's own account
+    #[arg(long, global = true, value_name = "FILE")]
     pub(crate) kubeconfig: Option<PathBuf>,
     /// The kubeconfig's context
     #[arg(long, global = true)]

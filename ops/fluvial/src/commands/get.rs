@@ -21,6 +21,7 @@ use columns::Columns;
 
 /// Print the state of Flux objects
 #[derive(Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of flux")]
 #[command(after_help = "Examples:
   fluvial get kustomizations
   fluvial get ks app -n apps -o yaml
@@ -145,6 +146,10 @@ impl Query<'_> {
             // The server leaves them out of listings.
             object["apiVersion"] = json!(resource.api_version());
             object["kind"] = json!(resource.kind);
+            // As kubectl prints objects: who wrote which field is another question.
+            if let Some(metadata) = object["metadata"].as_object_mut() {
+                metadata.remove("managedFields");
+            }
         }
         Ok(objects)
     }
@@ -164,13 +169,12 @@ impl Query<'_> {
             Some(Format::Json) => output::json(&self.list_object(groups)),
             Some(Format::Yaml) => output::yaml(&self.list_object(groups)),
             Some(Format::Name) => {
-                let mut text = String::new();
-                for (kind, objects) in &groups {
-                    for object in objects {
-                        let resource = format!("{}.{}", kind.kind.to_lowercase(), kind.group);
-                        text.push_str(&format!("{resource}/{}\n", read::name(object)));
-                    }
-                }
+                let names = groups.iter().flat_map(|(kind, objects)| {
+                    let resource = format!("{}.{}", kind.kind.to_lowercase(), kind.group);
+                    let line = move |object| format!("{resource}/{}\n", read::name(object));
+                    objects.iter().map(line)
+                });
+                let text: String = names.collect();
                 output::print(&text)
             }
             None | Some(Format::Wide) => {

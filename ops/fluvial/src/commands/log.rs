@@ -120,7 +120,10 @@ fn tail(args: &TailArgs) -> Result<ExitCode> {
         print(record, args.read.output)?;
     }
     drop(log);
-    while args.follow {
+    if !args.follow {
+        return Ok(ExitCode::SUCCESS);
+    }
+    loop {
         std::thread::sleep(LOOK_AGAIN);
         let log = args.read.data.log()?;
         for record in log.read(next) {
@@ -131,7 +134,6 @@ fn tail(args: &TailArgs) -> Result<ExitCode> {
             }
         }
     }
-    Ok(ExitCode::SUCCESS)
 }
 
 fn print(record: &Record, format: Option<Plain>) -> Result<()> {

@@ -44,7 +44,6 @@ struct KustomizeArgs {
     enable_managedby_label: bool,
     /// Accepted and of no effect: nothing is ever executed
     #[arg(long)]
-    #[expect(dead_code, reason = "kustomize has this flag, and scripts use it")]
     enable_exec: bool,
 }
 

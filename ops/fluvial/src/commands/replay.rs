@@ -13,6 +13,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::data::DataArgs;
 use crate::output::{self, Plain};
 use crate::say;
+use crate::table::Table;
 
 /// Fold the log again, and compare what was decided with what would be decided today
 ///
@@ -87,18 +88,16 @@ fn print(report: &Report) -> Result<()> {
         "records:      {}\ndecisions:    {}\ndifferences:  {}\noffset:       {}\nstate digest: {}\n",
         report.records, report.decisions, report.differences, report.offset, report.state_digest
     );
-    for it in &report.examples {
-        let name = |event: &Option<Event>| event.as_ref().map_or("nothing", Event::name);
-        text.push_str(&format!(
-            "\n{} at {}: recorded {}, today {}",
-            it.offset,
-            it.time,
-            name(&it.recorded),
-            name(&it.decided)
-        ));
-    }
     if !report.examples.is_empty() {
+        let mut table = Table::new(["OFFSET", "TIME", "RECORDED", "TODAY"]);
+        for it in &report.examples {
+            let name = |event: &Option<Event>| event.as_ref().map_or("nothing", Event::name);
+            let (recorded, decided) = (name(&it.recorded), name(&it.decided));
+            let (offset, time) = (it.offset.to_string(), it.time.to_string());
+            table.row([offset, time, recorded.to_owned(), decided.to_owned()]);
+        }
         text.push('\n');
+        text.push_str(&table.text(true));
     }
     output::print(&text)?;
     if report.differences == 0 {

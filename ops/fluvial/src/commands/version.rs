@@ -16,7 +16,6 @@ use crate::output::{self, Plain};
 pub(crate) struct VersionArgs {
     /// Accepted and of no effect: the client's version is all there is to print
     #[arg(long)]
-    #[expect(dead_code, reason = "flux has this flag, and scripts use it")]
     client: bool,
     /// How to print
     #[arg(short, long)]

@@ -20,7 +20,7 @@ pub(super) fn all() -> Vec<Value> {
     vec![controller(), view(), edit()]
 }
 
-fn role(name: &str, aggregate_to: &[&str], rules: Value) -> Value {
+fn role(name: &str, aggregate_to: &[&str], rules: &Value) -> Value {
     let mut labels = json!({"app.kubernetes.io/part-of": "flux"});
     for other in aggregate_to {
         labels[format!("rbac.authorization.k8s.io/aggregate-to-{other}")] = json!("true");
@@ -56,17 +56,17 @@ fn controller() -> Value {
             "verbs": ["get", "list", "watch", "create", "update", "patch", "delete"],
         }),
     ]);
-    role("crd-controller", &[], Value::Array(rules))
+    role("crd-controller", &[], &Value::Array(rules))
 }
 
 fn view() -> Value {
     let rules = json!([{"apiGroups": GROUPS, "resources": ["*"], "verbs": READ}]);
-    role("flux-view", &["admin", "edit", "view"], rules)
+    role("flux-view", &["admin", "edit", "view"], &rules)
 }
 
 fn edit() -> Value {
     let rules = json!([{"apiGroups": GROUPS, "resources": ["*"], "verbs": EDIT}]);
-    role("flux-edit", &["admin", "edit"], rules)
+    role("flux-edit", &["admin", "edit"], &rules)
 }
 
 #[cfg(test)]
