@@ -1,8 +1,9 @@
 //! What the views say of a history, and that they say the same whenever they are asked.
 #![expect(
+    clippy::format_push_string,
     clippy::needless_raw_string_hashes,
     clippy::unwrap_used,
-    reason = "expect-test writes the strings, and a test may panic"
+    reason = "expect-test writes the strings; a test may panic, and need not be fast"
 )]
 
 use expect_test::{Expect, expect};
