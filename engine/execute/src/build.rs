@@ -277,9 +277,7 @@ fn render(
     }
     let objects = flux::build_flux(tree, path, &overlay::of(spec)).map_err(Refusal::build)?;
     match variables {
-        Some(variables) => {
-            substitute(objects, variables, STRICT).map_err(Refusal::build)
-        }
+        Some(variables) => substitute(objects, variables, STRICT).map_err(Refusal::build),
         None => Ok(objects),
     }
 }

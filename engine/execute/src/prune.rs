@@ -73,7 +73,10 @@ impl Executor {
 /// Whether nobody ever saw this object, and the tenant may not even ask for it, or nobody can: its apply
 /// was refused. What a tenant was never let near is not its to delete, and must not hold it up.
 fn was_never_seen(uid: &str, error: &fluvial_cluster::Error) -> bool {
-    let is_refused = matches!(error.cause(), Cause::Forbidden { .. } | Cause::Address { .. });
+    let is_refused = matches!(
+        error.cause(),
+        Cause::Forbidden { .. } | Cause::Address { .. }
+    );
     uid.is_empty() && is_refused
 }
 

@@ -39,9 +39,10 @@ pub(crate) async fn run(cluster: Cluster, options: Options) -> Result<()> {
     let identity = identity();
     let data = Data::new(&options.data);
     tracing::info!(directory = %options.data.display(), identity, "Starting.");
-    let mut leadership = match options.leader_election {
-        true => Some(lead(&cluster, &options.namespace, &identity).await?),
-        false => None,
+    let mut leadership = if options.leader_election {
+        Some(lead(&cluster, &options.namespace, &identity).await?)
+    } else {
+        None
     };
     let (log, state) = open(data.clone()).await?;
     if let Some(leadership) = &leadership {
@@ -89,7 +90,7 @@ pub(crate) async fn run(cluster: Cluster, options: Options) -> Result<()> {
         }
     });
 
-    let ended = until_the_end(&runtime, leadership.as_mut(), &*log).await;
+    let ended = until_the_end(&runtime, leadership.as_mut(), &log).await;
     tasks.shutdown().await;
     let stopped = tokio::task::spawn_blocking(move || runtime.stop()).await?;
     if let (Ok(()), Some(leadership)) = (&ended, leadership) {

@@ -9,18 +9,26 @@ use fluvial_manifest::{Value, yaml};
 /// What `spec` lays over the kustomization in its path. The patch fields of older versions come
 /// first, as they did then.
 pub(super) fn of(spec: &KustomizationSpec) -> flux::Overlay {
-    let merges = spec.patches_strategic_merge.iter().map(|patch| flux::Patch {
-        patch: text(patch),
-        target: None,
-    });
+    let merges = spec
+        .patches_strategic_merge
+        .iter()
+        .map(|patch| flux::Patch {
+            patch: text(patch),
+            target: None,
+        });
     let json = spec.patches_json6902.iter().map(|patch| flux::Patch {
         patch: text(&Value::Array(patch.patch.clone())),
         target: Some(target(&patch.target)),
     });
-    let patches = spec.patches.iter().map(|Patch { patch, target: selector }| flux::Patch {
-        patch: patch.clone(),
-        target: selector.as_ref().map(target),
-    });
+    let patches = spec.patches.iter().map(
+        |Patch {
+             patch,
+             target: selector,
+         }| flux::Patch {
+            patch: patch.clone(),
+            target: selector.as_ref().map(target),
+        },
+    );
     let metadata = spec.common_metadata.clone().unwrap_or_default();
     flux::Overlay {
         target_namespace: spec.target_namespace.clone(),
@@ -34,7 +42,12 @@ pub(super) fn of(spec: &KustomizationSpec) -> flux::Overlay {
             labels: metadata.labels,
             annotations: metadata.annotations,
         },
-        build_metadata: spec.build_metadata.iter().map(build_metadata).collect(),
+        build_metadata: spec
+            .build_metadata
+            .iter()
+            .copied()
+            .map(build_metadata)
+            .collect(),
     }
 }
 
@@ -69,7 +82,7 @@ fn image(image: &Image) -> flux::Image {
     }
 }
 
-fn build_metadata(metadata: &BuildMetadata) -> String {
+fn build_metadata(metadata: BuildMetadata) -> String {
     match metadata {
         BuildMetadata::OriginAnnotations => "originAnnotations".to_owned(),
         BuildMetadata::TransformerAnnotations => "transformerAnnotations".to_owned(),

@@ -1,6 +1,8 @@
 //! Fetching from real servers: git's own, over HTTP, HTTPS and SSH, started here on loopback.
 
 #[cfg(test)]
+mod cache;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod http;
