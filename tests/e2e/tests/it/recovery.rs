@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::time::Instant;
 
 use fluvial_e2e::{Engine, Leading, PATIENCE, Scene, Stage, text};
 use fluvial_support::wait;
@@ -11,8 +12,8 @@ use crate::manifests::{config_map, deployment};
 
 /// Kustomizations that reconcile while the engine is killed.
 const APPS: usize = 10;
-/// How often it is killed, a little later in the work each time.
-const KILLS: usize = 4;
+/// How often it is killed, as soon as another of them has what is new.
+const KILLS: usize = 6;
 
 /// What must hold of any log at any time, also while the engine writes it.
 pub(crate) fn the_log_is_sound(stage: &Stage) {
@@ -41,16 +42,17 @@ fn name(app: usize) -> String {
     format!("app-{app}")
 }
 
-/// Commits one value for every app.
+/// Commits one value for every app. Every third has a Deployment too, to be waited for.
 fn commit(scene: &Scene<'_>, value: &str) {
-    let files: Vec<_> = (0..APPS)
-        .map(|app| {
-            (
-                format!("{}/a.yaml", name(app)),
-                config_map(&name(app), value),
-            )
-        })
-        .collect();
+    let mut files = Vec::new();
+    for app in 0..APPS {
+        let name = name(app);
+        files.push((format!("{name}/a.yaml"), config_map(&name, value)));
+        if app % 3 == 0 {
+            let label = format!("value: {value:?}");
+            files.push((format!("{name}/web.yaml"), deployment(&name, 1, &label)));
+        }
+    }
     let files: Vec<_> = files
         .iter()
         .map(|(path, file)| (path.as_str(), file.as_str()))
@@ -68,6 +70,22 @@ fn arrived(scene: &Scene<'_>, value: &str) -> usize {
         .count()
 }
 
+/// Waits until an app has this value, without a pause: what follows should come in the middle of things.
+fn arrives(scene: &Scene<'_>, app: &str, value: &str) {
+    let start = Instant::now();
+    while scene
+        .find("ConfigMap", app)
+        .is_none_or(|it| it["data"]["value"] != value)
+    {
+        let printed = || scene.stage.engine.printed();
+        assert!(
+            start.elapsed() < PATIENCE,
+            "{app} never had {value}; {}",
+            printed()
+        );
+    }
+}
+
 fn killed_at_any_point(scene: &Scene<'_>) {
     let engine = &scene.stage.engine;
     commit(scene, "first");
@@ -78,30 +96,19 @@ fn killed_at_any_point(scene: &Scene<'_>) {
     for kill in 0..KILLS {
         let value = format!("value-{kill}");
         commit(scene, &value);
-        let so_far = kill * APPS / KILLS;
-        wait(&format!("{so_far} apps to have {value}"), PATIENCE, || {
-            let seen = arrived(scene, &value);
-            if seen >= so_far {
-                Ok(())
-            } else {
-                Err(format!("{seen} have; {}", engine.printed()))
-            }
-        });
+        arrives(scene, &name(kill), &value);
         engine.kill();
-        println!(
-            "       killed with {} of {APPS} apps at {value}",
-            arrived(scene, &value)
-        );
+        let done = arrived(scene, &value);
+        println!("       killed with {done} of {APPS} apps at {value}");
         engine.start().unwrap();
     }
     commit(scene, "last");
     for app in 0..APPS {
         let seen = scene.deployed(&name(app));
         let id = format!("{}_{}__ConfigMap", scene.namespace, name(app));
-        assert_eq!(
-            seen["status"]["inventory"]["entries"],
-            json!([{"id": id, "v": "v1"}])
-        );
+        let entries = seen["status"]["inventory"]["entries"].as_array().unwrap();
+        assert_eq!(entries.len(), if app % 3 == 0 { 2 } else { 1 }, "{seen}");
+        assert!(entries.contains(&json!({"id": id, "v": "v1"})), "{seen}");
     }
     assert_eq!(arrived(scene, "last"), APPS);
     engine.check().unwrap();
@@ -178,12 +185,12 @@ fn the_api_server_goes_and_comes_back(scene: &Scene<'_>) {
     scene.source("1s");
     scene.ready("GitRepository", "source");
     plane.stop_apiserver();
-    commit(scene, "while the API server was away");
+    commit(scene, "away");
     plane.start_apiserver().unwrap();
     for app in 0..APPS {
         scene.deployed(&name(app));
     }
-    assert_eq!(arrived(scene, "while the API server was away"), APPS);
+    assert_eq!(arrived(scene, "away"), APPS);
     scene.stage.engine.check().unwrap();
 }
 
@@ -205,7 +212,7 @@ fn what_changed_while_it_was_away_is_found(scene: &Scene<'_>) {
     scene.commit(&[("new/web.yaml", &deployment("web", 1, ""))]);
     scene.kustomization("new", json!({"path": "new", "wait": true}));
     engine.start().unwrap();
-    let value = "while the API server was away";
+    let value = "away";
     scene.until("ConfigMap", "app-0", "put back", |it| {
         it["data"]["value"] == value
     });
