@@ -28,6 +28,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         "force-replaces-what-cannot-change",
         force_replaces_what_cannot_change,
     ),
+    ("older-versions-are-read", older_versions_are_read),
     ("ssh-and-tags-are-sources-too", ssh_and_tags_are_sources_too),
 ];
 
@@ -312,4 +313,32 @@ fn ssh_and_tags_are_sources_too(scene: &Scene<'_>) {
         format!("v1.2.0@sha1:{commit}")
     );
     assert_eq!(scene.get("ConfigMap", "a")["data"]["value"], "one");
+}
+
+/// Declared in versions that Flux itself no longer serves.
+fn older_versions_are_read(scene: &Scene<'_>) {
+    scene.commit(&[("app/a.yaml", &config_map("a", "one"))]);
+    let (url, namespace) = (scene.stage.git.url(&scene.namespace), &scene.namespace);
+    let declared = format!(
+        "apiVersion: source.toolkit.fluxcd.io/v1beta1
+kind: GitRepository
+metadata: {{name: source, namespace: {namespace}}}
+spec: {{interval: 1h, url: {url}, ref: {{branch: main}}, gitImplementation: libgit2}}
+---
+apiVersion: kustomize.toolkit.fluxcd.io/v1beta1
+kind: Kustomization
+metadata: {{name: app, namespace: {namespace}}}
+spec:
+  interval: 1h
+  path: ./app
+  prune: true
+  validation: client
+  sourceRef: {{kind: GitRepository, name: source}}
+  patchesStrategicMerge:
+  - {{apiVersion: v1, kind: ConfigMap, metadata: {{name: a}}, data: {{value: patched}}}}
+"
+    );
+    scene.stage.plane.apply(&declared).unwrap();
+    scene.deployed("app");
+    assert_eq!(scene.get("ConfigMap", "a")["data"]["value"], "patched");
 }
