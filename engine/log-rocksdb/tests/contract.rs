@@ -1,4 +1,5 @@
 //! RocksDB keeps what every log, store of blobs and state promises; and what a data directory does.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::sync::Arc;
 

@@ -1,6 +1,7 @@
 //! What was acknowledged survives: kill -9 at any point, and a disk that takes no more.
 //!
 //! The tests run this very program again as the process that is to die.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;

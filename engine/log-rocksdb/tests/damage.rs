@@ -3,6 +3,7 @@
 //! The exceptions are bytes that hold none of it, and there the log must read as it was: RocksDB's
 //! diary, its settings, its name, the statistics that it keeps inside of its tables, and a last
 //! entry of its manifest that took nothing with it, as a crash leaves one.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
