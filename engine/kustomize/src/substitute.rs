@@ -24,7 +24,7 @@ const BYTES_MAX: usize = 64 << 20;
 /// Replaces the variables in every object that does not turn it off.
 ///
 /// Newlines are removed from values. With `strict`, a variable that has no value must have a default.
-/// Without any variable nothing is done, as in Flux.
+/// Whether to do so without any variable is the caller's choice (`postBuild.substituteStrategy`).
 pub fn substitute(
     objects: Vec<Value>,
     vars: &BTreeMap<String, String>,
@@ -34,9 +34,6 @@ pub fn substitute(
         return Err(Error::new(format!(
             "{name:?} is no name for a variable: letters, digits and `_`, no digit first"
         )));
-    }
-    if vars.is_empty() {
-        return Ok(objects);
     }
     let vars = Vars {
         values: vars
@@ -557,11 +554,15 @@ mod tests {
                 "{field}"
             );
         }
-        let object = json!({"a": "${nope}"});
+    }
+
+    #[test]
+    fn defaults_hold_without_any_variable() {
         assert_eq!(
-            substitute(vec![object.clone()], &BTreeMap::new(), true),
-            Ok(vec![object])
+            substitute(vec![json!({"a": "${nope:=blue}"})], &BTreeMap::new(), true),
+            Ok(vec![json!({"a": "blue"})])
         );
+        assert!(substitute(vec![json!({"a": "${nope}"})], &BTreeMap::new(), true).is_err());
     }
 
     #[test]
