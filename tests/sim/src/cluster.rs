@@ -1,6 +1,6 @@
 //! A model of the Kubernetes API server: objects that grow older, and everything that happened to them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fluvial_event::{Digest, Health, Inventory, InventoryEntry, ObjectRef, Timestamp};
 use serde_json::Value;
@@ -13,6 +13,8 @@ pub const ENGINE: &str = "kustomize-controller";
 pub const OWNER: &str = "owner";
 /// A field that cannot change once it is set.
 pub const IMMUTABLE: &str = "immutable";
+/// An interval that makes a spec unreadable.
+pub const UNREADABLE: &str = "-1s";
 
 /// A field and who wrote it last.
 #[derive(Clone, Debug, PartialEq)]
@@ -99,6 +101,9 @@ pub struct Cluster {
     pub history: BTreeMap<(String, String), Vec<Change>>,
     /// Writes that changed something, made by the engine.
     pub writes: u64,
+    /// The uids of what a Kustomization left behind because it was suspended, did not prune or could
+    /// not be read when it went. Whoever applies it again owns it again.
+    pub orphans: BTreeSet<String>,
 }
 
 /// The kind that a change belongs to.
@@ -172,12 +177,29 @@ impl Cluster {
         let Some(body) = self.bodies.remove(&object) else {
             return;
         };
+        if let Body::Declared(declared) = &body {
+            self.orphan(&object, declared);
+        }
         self.version += 1;
         let uid = match body {
             Body::Object(live) => live.uid,
             Body::Declared(declared) => declared.uid,
         };
         self.tell(&object, None, uid);
+    }
+
+    /// Remembers what stays behind when `declared` goes: as in Flux, a later namesake owns none of it.
+    fn orphan(&mut self, object: &ObjectRef, declared: &Declaration) {
+        let Declaration { spec, .. } = declared;
+        if spec["suspend"] == true || spec["prune"] != true || spec["interval"] == UNREADABLE {
+            let owner = format!("{}/{}", object.namespace, object.name);
+            let left: Vec<_> = self
+                .lives()
+                .filter(|(_, live)| live.owner() == owner)
+                .map(|(_, live)| live.uid.clone())
+                .collect();
+            self.orphans.extend(left);
+        }
     }
 
     /// Server-side apply by the engine.
@@ -188,6 +210,7 @@ impl Cluster {
             self.create(manifest);
             return Ok(Written::Created);
         };
+        self.orphans.remove(&live.uid);
         let fixed = live.fields.get(IMMUTABLE).map(|field| &field.value);
         if fixed.is_some() && fixed != manifest.fields.get(IMMUTABLE) {
             if !force && !manifest.force {

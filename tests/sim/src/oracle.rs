@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use fluvial_event::{Health, ObjectRef};
 use serde_json::Value;
 
-use crate::cluster::{Declaration, IMMUTABLE, Live, OWNER};
+use crate::cluster::{Declaration, IMMUTABLE, Live, OWNER, UNREADABLE};
 use crate::executor::owner_of;
 use crate::git::{Access, Folder, Manifest};
 use crate::simulation::Simulation;
@@ -100,7 +100,7 @@ impl<'a> Oracle<'a> {
         on_the_way: &mut BTreeSet<ObjectRef>,
     ) -> bool {
         let spec = &declared.spec;
-        if declared.deleting || spec["suspend"] == true || spec["interval"] == "-1s" {
+        if declared.deleting || spec["suspend"] == true || spec["interval"] == UNREADABLE {
             return false;
         }
         if !on_the_way.insert(object.clone()) {
@@ -226,13 +226,15 @@ impl<'a> Oracle<'a> {
         Ok(())
     }
 
-    /// Nothing that left is there, unless it was to be kept.
+    /// Nothing that left is there, unless it was to be kept or an earlier namesake left it behind.
     fn check_rest(&self, object: &ObjectRef, owner: &str, set: &[Manifest]) -> Result<(), String> {
         for (name, live) in self.sim.cluster.lives() {
             let is_left = live.owner() == owner
                 && !live.deleting
                 && set.iter().all(|it| it.object().identity() != *name);
-            if is_left && !self.sim.excused.contains(name) {
+            let is_excused =
+                self.sim.excused.contains(name) || self.sim.cluster.orphans.contains(&live.uid);
+            if is_left && !is_excused {
                 return Err(format!("{name} left {object} and is still there: {live:?}"));
             }
         }

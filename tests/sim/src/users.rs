@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use fluvial_event::ObjectRef;
 use serde_json::{Value, json};
 
-use crate::cluster::{IMMUTABLE, OWNER};
+use crate::cluster::{IMMUTABLE, OWNER, UNREADABLE};
 use crate::git::{Access, Folder, Manifest, Tree};
 use crate::simulation::Simulation;
 
@@ -278,7 +278,7 @@ impl Simulation {
             66..68 => {
                 let path = format!("p{index}");
                 let source = format!("s{}", index % 2);
-                let bad = with(spec(&source, &path), "interval", "-1s".into());
+                let bad = with(spec(&source, &path), "interval", UNREADABLE.into());
                 self.say(|| format!("invalid k{index}"));
                 self.cluster.declare(&name, bad, Vec::new());
             }
@@ -313,7 +313,7 @@ impl Simulation {
             let mut spec = declared.spec.clone();
             spec["suspend"] = false.into();
             spec["dependsOn"] = json!([]);
-            if spec["interval"] == "-1s" {
+            if spec["interval"] == UNREADABLE {
                 spec["interval"] = "5m".into();
             }
             self.cluster.declare(&name, spec, Vec::new());
