@@ -104,15 +104,18 @@ impl Owned {
     }
 }
 
-/// What failed, in one sentence for each object, as Flux says it; at most ten.
+/// What failed, in one sentence for each object, as Flux says it; at most ten. Each names its object
+/// once: most messages already do.
 pub(crate) fn sentence(failures: &[ObjectFailure]) -> String {
     const SAID_MAX: usize = 10;
     let mut lines: Vec<_> = failures
         .iter()
         .take(SAID_MAX)
         .map(|failure| match &failure.object {
-            Some(object) => format!("{object} {}", failure.message),
-            None => failure.message.clone(),
+            Some(object) if !names(&failure.message, &object.to_string()) => {
+                format!("{object} {}", failure.message)
+            }
+            Some(_) | None => failure.message.clone(),
         })
         .collect();
     if failures.len() > SAID_MAX {
@@ -121,11 +124,20 @@ pub(crate) fn sentence(failures: &[ObjectFailure]) -> String {
     lines.join("\n")
 }
 
+/// Whether `message` names `object`, and not one whose name only contains that.
+fn names(message: &str, object: &str) -> bool {
+    let is_part = |it: char| it.is_alphanumeric() || matches!(it, '-' | '.' | '/');
+    message.match_indices(object).any(|(at, _)| {
+        let (before, after) = (&message[..at], &message[at + object.len()..]);
+        !before.ends_with(is_part) && !after.starts_with(is_part)
+    })
+}
+
 #[cfg(test)]
 mod tests {
-    use fluvial_event::{Rendered, Timestamp};
+    use fluvial_event::{ObjectFailure, ObjectRef, Rendered, Timestamp};
 
-    use super::Owned;
+    use super::{Owned, sentence};
     use crate::live::Seen;
 
     #[test]
@@ -182,5 +194,35 @@ mod tests {
         assert_eq!(owned.repair_at(), Timestamp(100 * minute + 5).plus_ms(500));
         owned.count_repair(Timestamp(111 * minute));
         assert_eq!(owned.repair_at(), Timestamp::default());
+    }
+
+    #[test]
+    fn a_failure_names_its_object_once() {
+        let object = ObjectRef {
+            version: "v1".into(),
+            kind: "Service".into(),
+            namespace: "shop".into(),
+            name: "web".into(),
+            ..ObjectRef::default()
+        };
+        let cases = [
+            (
+                "cannot apply Service/shop/web: it is busy",
+                "cannot apply Service/shop/web: it is busy",
+            ),
+            ("the server is busy", "Service/shop/web the server is busy"),
+            (
+                "Service/shop/web-2 has its port",
+                "Service/shop/web Service/shop/web-2 has its port",
+            ),
+        ];
+        for (message, said) in cases {
+            let failure = ObjectFailure {
+                object: Some(object.clone()),
+                message: message.into(),
+                ..ObjectFailure::default()
+            };
+            assert_eq!(sentence(&[failure]), said);
+        }
     }
 }
