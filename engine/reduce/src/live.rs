@@ -76,9 +76,14 @@ impl Seen {
         }
     }
 
+    /// Whether this is certain to have been seen before `resource_version`.
+    pub(crate) fn is_older_than(&self, resource_version: &str) -> bool {
+        let versions = [self.resource_version.as_str(), resource_version];
+        matches!(versions.map(str::parse::<u128>), [Ok(this), Ok(that)] if this < that)
+    }
+
     /// Whether this is certain to be later than `other`.
     pub(crate) fn is_later(&self, other: &Self) -> bool {
-        let versions = [self, other].map(|it| it.resource_version.parse::<u128>());
-        matches!(versions, [Ok(this), Ok(that)] if this > that)
+        other.is_older_than(&self.resource_version)
     }
 }

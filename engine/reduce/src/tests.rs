@@ -220,6 +220,34 @@ fn health_is_waited_for_and_fails_at_once_when_it_cannot_come() {
 }
 
 #[test]
+fn health_counts_of_the_version_that_was_applied_and_of_what_is_not_repaired() {
+    let cases = [
+        ("", 10, "live-other", "ready ReconciliationSucceeded"),
+        ("", 11, "live-other", "repair web"),
+        (
+            "IfNotPresent",
+            11,
+            "live-other",
+            "ready ReconciliationSucceeded",
+        ),
+    ];
+    for (policy, version, live, end) in cases {
+        let mut script = Script::new();
+        let k = kustomization("k");
+        script.declare("k", 1, json!({"wait": true}));
+        script.answer(&k, built(&["web"], "m1"));
+        let Event::ObjectsApplied(mut outcome) = applied(&["web"], "m1", 10) else {
+            unreachable!()
+        };
+        let rendered = outcome.applied[0].rendered.as_mut().unwrap();
+        rendered.policy = policy.into();
+        script.answer(&k, outcome.into());
+        let said = script.tell(observed("web", version, live, Health::Current));
+        assert_eq!(said, [end], "policy {policy:?}, version {version}");
+    }
+}
+
+#[test]
 fn health_has_its_timeout_and_gives_way_to_something_newer() {
     let mut script = Script::new();
     let k = kustomization("k");

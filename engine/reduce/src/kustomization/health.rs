@@ -63,12 +63,16 @@ impl Kustomization {
         }))
     }
 
-    /// The health of an owned object. What was seen before the apply says nothing about after it.
+    /// The health of an owned object. What was seen before the apply says nothing about after it, and
+    /// what drifted is repaired first. What was seen of the very version that was applied is that,
+    /// whatever its digest: where two own an object, it may have been taken by the other's manifest.
     fn health_of(&self, object: &ObjectRef, world: &World) -> Health {
         let (Some(owned), Some(seen)) = (self.owned.get(object), world.seen.get(object)) else {
             return Health::InProgress;
         };
-        if seen.gone || seen.live == owned.live || owned.live.is_empty() {
+        let is_held = !owned.has_drifted(Some(seen));
+        let is_stale = seen.is_older_than(&owned.resource_version) && seen.live != owned.live;
+        if seen.gone || owned.live.is_empty() || is_held && !is_stale {
             seen.health()
         } else {
             Health::InProgress
