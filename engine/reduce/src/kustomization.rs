@@ -19,6 +19,7 @@ use fluvial_manifest::ObjectId;
 use wincode::{SchemaRead, SchemaWrite};
 
 use crate::declared::Declared;
+use crate::live::Seen;
 use crate::schedule::retry_ms;
 pub use owned::Owned;
 
@@ -67,6 +68,9 @@ pub(crate) struct Core {
     repairing: String,
     /// How that went: how many objects, and the failure if any.
     repaired: Option<(u32, String)>,
+    /// A repair succeeded after the last conclusion was a failure: whether that still holds is to be
+    /// found out at once.
+    overtaken: bool,
 }
 
 /// The state of one Kustomization.
@@ -120,10 +124,10 @@ impl Kustomization {
             .filter(|_| declared.invalid.is_empty());
     }
 
-    /// Folds in a record about this object.
-    pub(crate) fn evolve(&mut self, record: &Record) {
+    /// Folds in a record about this object; `seen` is what the cluster was last seen to hold.
+    pub(crate) fn evolve(&mut self, record: &Record, seen: &BTreeMap<ObjectRef, Seen>) {
         match &record.event {
-            Event::ResourceObserved(seen) => self.observe(seen),
+            Event::ResourceObserved(observed) => self.observe(observed),
             Event::ManifestsBuilt(built) => {
                 if self.settle(record)
                     && let Some(attempt) = &mut self.core.attempt
@@ -157,7 +161,7 @@ impl Kustomization {
                         self.core.in_hand = apply.objects.first().map_or(0, |it| it.stage);
                         self.intend(&apply.objects);
                         if !apply.repair.is_empty() {
-                            self.count_repairs(&apply.objects, record.time);
+                            self.count_repairs(&apply.objects, record.time, seen);
                         }
                     }
                     Some(
@@ -242,11 +246,16 @@ impl Kustomization {
     }
 
     /// Repairs are counted when they begin: one that fails must slow down, too.
-    fn count_repairs(&mut self, objects: &[Rendered], time: Timestamp) {
+    fn count_repairs(
+        &mut self,
+        objects: &[Rendered],
+        time: Timestamp,
+        seen: &BTreeMap<ObjectRef, Seen>,
+    ) {
         for object in objects.iter().filter_map(|it| it.object.as_ref()) {
             let key = object.identity();
             if let Some(owned) = self.owned.get_mut(&key) {
-                owned.count_repair(time);
+                owned.count_repair(time, seen.get(&key));
                 self.dirty.insert(key);
             }
         }
@@ -350,9 +359,12 @@ impl Kustomization {
             self.core.repairing.clear();
             self.core.declared.waiting = None;
             if concluded.ready {
+                let last = self.core.declared.concluded.as_ref();
+                self.core.overtaken |= last.is_some_and(|last| !last.ready);
                 return;
             }
         }
+        self.core.overtaken = false;
         if let Some(attempt) = self.core.attempt.take()
             && concluded.ready
         {

@@ -82,6 +82,11 @@ impl Seen {
         matches!(versions.map(str::parse::<u128>), [Ok(this), Ok(that)] if this < that)
     }
 
+    /// What a repair answers to: that it is gone, or how its owned fields differ.
+    pub(crate) fn finding(&self) -> &str {
+        if self.gone { "gone" } else { &self.live }
+    }
+
     /// Whether this is certain to be later than `other`.
     pub(crate) fn is_later(&self, other: &Self) -> bool {
         other.is_older_than(&self.resource_version)

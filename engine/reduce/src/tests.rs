@@ -305,6 +305,75 @@ fn a_fight_slows_down_also_when_repairs_fail() {
 }
 
 #[test]
+fn a_repair_that_succeeds_after_one_that_failed_is_followed_by_an_attempt() {
+    let mut script = Script::new();
+    let k = kustomization("k");
+    script.ready(json!({}), &["a", "b"]);
+    script.tell(gone("a", 11));
+    let said = script.answer(&k, refused("a").into());
+    assert_eq!(said, ["failed ReconciliationFailed", "repair a"]);
+    let said = script.answer(&k, applied(&["a"], "m1", 12));
+    assert_eq!(said, ["ready DriftCorrected", "build k r1"]);
+    let said = script.answer(&k, built(&["a", "b"], "m1"));
+    assert_eq!(said, ["ready ReconciliationSucceeded"]);
+    assert_eq!(script.after(60_000), NOTHING, "one attempt is enough");
+    script.tell(gone("b", 13));
+    let said = script.answer(&k, applied(&["b"], "m1", 14));
+    assert_eq!(said, ["ready DriftCorrected"], "it was ready before");
+}
+
+#[test]
+fn an_attempt_that_fails_after_a_repair_waits_for_its_turn() {
+    let mut script = Script::new();
+    let k = kustomization("k");
+    script.ready(json!({}), &["a"]);
+    script.tell(gone("a", 11));
+    script.answer(&k, refused("a").into());
+    script.answer(&k, applied(&["a"], "m1", 12));
+    let failed = BuildFailed {
+        object: Some(k.clone()),
+        reason: "BuildFailed".into(),
+        ..BuildFailed::default()
+    };
+    assert_eq!(script.answer(&k, failed.into()), ["failed BuildFailed"]);
+    assert_eq!(script.after(59_000), NOTHING);
+    assert_eq!(script.after(1_001), ["build k r1"]);
+}
+
+#[test]
+fn failed_repairs_hold_up_another_finding_for_a_second_at_most() {
+    let cases = [
+        (
+            "the same again",
+            observed("a", 31, "edited", Health::Current),
+            NOTHING.as_slice(),
+        ),
+        (
+            "edited again",
+            observed("a", 31, "again", Health::Current),
+            &["repair a"],
+        ),
+        ("deleted", gone("a", 31), &["repair a"]),
+    ];
+    for (what, news, said) in cases {
+        let mut script = Script::new();
+        let k = kustomization("k");
+        script.ready(json!({}), &["a"]);
+        script.tell(observed("a", 11, "edited", Health::Current));
+        for pause in [0, 0, 0, 0, 500, 1_000, 2_000] {
+            script.answer(&k, refused("a").into());
+            script.after(pause);
+        }
+        let end = script.answer(&k, refused("a").into());
+        assert_eq!(end, ["failed ReconciliationFailed"], "{what}: slow by now");
+        assert_eq!(script.tell(news), NOTHING, "{what}: too soon");
+        assert_eq!(script.after(1_000), said, "{what}");
+        let later: &[&str] = if said.is_empty() { &["repair a"] } else { &[] };
+        assert_eq!(script.after(3_000), later, "{what}: in the end");
+    }
+}
+
+#[test]
 fn nothing_is_done_while_suspended_and_all_of_it_after() {
     let mut script = Script::new();
     script.ready(json!({}), &["a"]);

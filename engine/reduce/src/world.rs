@@ -197,7 +197,7 @@ impl World {
                 self.kustomizations
                     .entry(object.clone())
                     .or_default()
-                    .evolve(record);
+                    .evolve(record, &self.seen);
                 self.settle_kustomization(object);
             }
             _ => {

@@ -68,7 +68,7 @@ impl Kustomization {
         else {
             return Timestamp::default();
         };
-        if declared.is_requested() {
+        if declared.is_requested() || self.core.overtaken {
             return Timestamp::default();
         }
         let ms = |duration: fluvial_api::Duration| {

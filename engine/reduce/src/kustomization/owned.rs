@@ -19,12 +19,16 @@ pub struct Owned {
     /// Repairs that followed closely on each other, and the last of them.
     repairs: u32,
     repaired: i64,
+    /// What the last repair answered to, until an apply succeeds.
+    found: String,
 }
 
 /// Repairs closer to each other than this count as one fight.
 const FIGHT_MS: i64 = 10 * 60 * 1000;
 /// The longest pause in a fight.
 const PAUSE_MS_MAX: i64 = 5 * 60 * 1000;
+/// The longest pause when repairs failed and something else is found than they answered to.
+const PAUSE_MS_OF_NEWS: i64 = 1000;
 
 impl Owned {
     /// What an earlier engine's inventory names.
@@ -65,13 +69,14 @@ impl Owned {
         self.uid.clone_from(&applied.uid);
         self.resource_version.clone_from(&applied.resource_version);
         self.live.clone_from(&applied.live);
+        self.found.clear();
         !matches!(
             applied.action(),
             Action::Unchanged | Action::Skipped | Action::Unspecified
         )
     }
 
-    pub(crate) fn count_repair(&mut self, time: Timestamp) {
+    pub(crate) fn count_repair(&mut self, time: Timestamp, seen: Option<&Seen>) {
         let is_fight = time.since_ms(Timestamp(self.repaired)) < FIGHT_MS;
         self.repairs = if is_fight {
             self.repairs.saturating_add(1)
@@ -79,16 +84,25 @@ impl Owned {
             1
         };
         self.repaired = time.0;
+        seen.map_or("", Seen::finding).clone_into(&mut self.found);
     }
 
-    /// When it may be repaired: at once, unless another controller undoes it again and again.
-    pub(crate) fn repair_at(&self) -> Timestamp {
+    /// When what was `seen` may be repaired: at once, unless another controller undoes it again and
+    /// again, or repairs fail. A failure says little of another finding: that waits no longer than
+    /// [`PAUSE_MS_OF_NEWS`].
+    pub(crate) fn repair_at(&self, seen: Option<&Seen>) -> Timestamp {
         const FREE_REPAIRS: u32 = 5;
         if self.repairs < FREE_REPAIRS {
             return Timestamp::default();
         }
         let doublings = (self.repairs - FREE_REPAIRS).min(16);
-        Timestamp(self.repaired).plus_ms((500_i64 << doublings).min(PAUSE_MS_MAX))
+        let is_news = !self.found.is_empty() && seen.is_some_and(|it| it.finding() != self.found);
+        let longest = if is_news {
+            PAUSE_MS_OF_NEWS
+        } else {
+            PAUSE_MS_MAX
+        };
+        Timestamp(self.repaired).plus_ms((500_i64 << doublings).min(longest))
     }
 
     /// Whether `seen` shows that the cluster no longer holds what was applied.
@@ -135,7 +149,7 @@ fn names(message: &str, object: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use fluvial_event::{ObjectFailure, ObjectRef, Rendered, Timestamp};
+    use fluvial_event::{AppliedObject, ObjectFailure, ObjectRef, Rendered, Timestamp};
 
     use super::{Owned, sentence};
     use crate::live::Seen;
@@ -183,17 +197,46 @@ mod tests {
         let mut owned = Owned::default();
         let minute = 60_000_000_000;
         for n in 1..=4 {
-            owned.count_repair(Timestamp(100 * minute + n));
+            owned.count_repair(Timestamp(100 * minute + n), None);
             assert_eq!(
-                owned.repair_at(),
+                owned.repair_at(None),
                 Timestamp::default(),
                 "repair {n} is at once"
             );
         }
-        owned.count_repair(Timestamp(100 * minute + 5));
-        assert_eq!(owned.repair_at(), Timestamp(100 * minute + 5).plus_ms(500));
-        owned.count_repair(Timestamp(111 * minute));
-        assert_eq!(owned.repair_at(), Timestamp::default());
+        owned.count_repair(Timestamp(100 * minute + 5), None);
+        let next = Timestamp(100 * minute + 5).plus_ms(500);
+        assert_eq!(owned.repair_at(None), next);
+        owned.count_repair(Timestamp(111 * minute), None);
+        assert_eq!(owned.repair_at(None), Timestamp::default());
+    }
+
+    #[test]
+    fn only_failed_repairs_make_way_for_another_finding() {
+        let at = Timestamp(100 * 60_000_000_000);
+        let edited = Seen {
+            live: "edited".into(),
+            ..Seen::default()
+        };
+        let other = Seen {
+            live: "other".into(),
+            ..Seen::default()
+        };
+        let gone = Seen {
+            gone: true,
+            ..Seen::default()
+        };
+        let mut owned = Owned::default();
+        for _ in 0..20 {
+            owned.count_repair(at, Some(&edited));
+        }
+        let slow = at.plus_ms(super::PAUSE_MS_MAX);
+        assert_eq!(owned.repair_at(Some(&edited)), slow, "the same failed");
+        for seen in [&other, &gone] {
+            assert_eq!(owned.repair_at(Some(seen)), at.plus_ms(1000), "{seen:?}");
+        }
+        owned.take(&AppliedObject::default());
+        assert_eq!(owned.repair_at(Some(&other)), slow, "a fight stays one");
     }
 
     #[test]

@@ -30,8 +30,9 @@ impl Kustomization {
             if owned.rendered.manifest.is_empty() || !owned.has_drifted(seen) {
                 continue;
             }
-            if now < owned.repair_at() {
-                next = next.min(owned.repair_at());
+            let ripe = owned.repair_at(seen);
+            if now < ripe {
+                next = next.min(ripe);
                 continue;
             }
             findings.push(finding(key, seen));
