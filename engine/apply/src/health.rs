@@ -62,6 +62,19 @@ impl Health {
     pub const fn is_failed(&self) -> bool {
         matches!(self, Self::Failed(_))
     }
+
+    /// As the log records it.
+    pub const fn recorded(&self) -> fluvial_event::Health {
+        use fluvial_event::Health as Recorded;
+        match self {
+            Self::Current(_) => Recorded::Current,
+            Self::InProgress(_) => Recorded::InProgress,
+            Self::Failed(_) => Recorded::Failed,
+            Self::Terminating(_) => Recorded::Terminating,
+            Self::NotFound => Recorded::NotFound,
+            Self::Unknown(_) => Recorded::Unspecified,
+        }
+    }
 }
 
 /// The health of a live object.

@@ -5,11 +5,10 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use fluvial_apply::{Health as Verdict, drift, health};
+use fluvial_apply::{drift, health};
 use fluvial_cluster::{Apply, Cluster, Delete, Propagation, Retry, Takeover};
 use fluvial_event::{
-    Action, AppliedObject, ApplyObjects, Digest, Event, Health, ObjectFailure, ObjectsApplied,
-    Rendered,
+    Action, AppliedObject, ApplyObjects, Digest, Event, ObjectFailure, ObjectsApplied, Rendered,
 };
 use fluvial_log::Key;
 use fluvial_manifest::digest::canonical;
@@ -191,33 +190,25 @@ fn applied(
             .unwrap_or_default()
             .to_owned()
     };
-    let (health, health_message) = judge(live);
-    AppliedObject {
-        health: health.into(),
-        health_message,
-        uid: text("/metadata/uid"),
-        resource_version: text("/metadata/resourceVersion"),
-        live: key
-            .mac(&canonical(&drift::projection(manifest, live)))
-            .to_string(),
-        action: action.into(),
-        rendered: Some(rendered),
-    }
-}
-
-/// The health that the API server's answer shows.
-fn judge(live: &Value) -> (Health, String) {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
-    let verdict = health::status(live, i64::try_from(now.as_secs()).unwrap_or(i64::MAX));
-    let health = match &verdict {
-        Verdict::Current(_) => Health::Current,
-        Verdict::InProgress(_) => Health::InProgress,
-        Verdict::Failed(_) => Health::Failed,
-        Verdict::Terminating(_) => Health::Terminating,
-        Verdict::NotFound => Health::NotFound,
-        Verdict::Unknown(_) => Health::Unspecified,
+    let health = health::status(live, i64::try_from(now.as_secs()).unwrap_or(i64::MAX));
+    let digest = key
+        .mac(&canonical(&drift::projection(manifest, live)))
+        .to_string();
+    // The server says that it was created or not; whether that changed anything, the digest says.
+    let action = match action {
+        Action::Configured if digest == rendered.live => Action::Unchanged,
+        action => action,
     };
-    (health, verdict.message().to_owned())
+    AppliedObject {
+        health: health.recorded().into(),
+        health_message: health.message().to_owned(),
+        uid: text("/metadata/uid"),
+        resource_version: text("/metadata/resourceVersion"),
+        live: digest,
+        action: action.into(),
+        rendered: Some(rendered),
+    }
 }

@@ -331,6 +331,7 @@ fn describe(object: &Object, manifest: String, stage: u32) -> Rendered {
         keep: markers.is_kept,
         force: markers.is_forced,
         policy: policy.to_owned(),
+        live: String::new(),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use fluvial_api::metadata::label;
-use fluvial_apply::{Health as Verdict, drift, health};
+use fluvial_apply::{drift, health};
 use fluvial_cluster::Selector;
 use fluvial_event::{Digest, Draft, Health, ObjectGone, ObjectObserved, ObjectRef, Offset};
 use fluvial_manifest::digest::canonical;
@@ -263,13 +263,5 @@ fn judge(live: &Value) -> (Health, String) {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     let verdict = health::status(live, i64::try_from(now.as_secs()).unwrap_or(i64::MAX));
-    let health = match &verdict {
-        Verdict::Current(_) => Health::Current,
-        Verdict::InProgress(_) => Health::InProgress,
-        Verdict::Failed(_) => Health::Failed,
-        Verdict::Terminating(_) => Health::Terminating,
-        Verdict::NotFound => Health::NotFound,
-        Verdict::Unknown(_) => Health::Unspecified,
-    };
-    (health, verdict.message().to_owned())
+    (verdict.recorded(), verdict.message().to_owned())
 }

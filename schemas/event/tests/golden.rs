@@ -41,6 +41,7 @@ fn rendered() -> Rendered {
         keep: true,
         force: true,
         policy: "Merge".into(),
+        live: text("sha256:ee"),
     }
 }
 

@@ -186,6 +186,7 @@ impl Outside<'_> {
             keep: manifest.keep,
             force: manifest.force,
             policy: manifest.policy.clone(),
+            live: String::new(),
         })
     }
 

@@ -91,7 +91,9 @@ impl Kustomization {
         let declared = &self.core.declared;
         let Some(artifact) = world.artifact_for(object, spec) else {
             let source = World::source_of(object, spec);
-            let message = if world.knows(&source) {
+            let message = if source.kind != "GitRepository" {
+                format!("{source} is of a kind that this version of Fluvial does not reconcile")
+            } else if world.knows(&source) {
                 format!("Source artifact not found, waiting for {source}")
             } else {
                 format!("{source} not found: create it or correct spec.sourceRef")
@@ -220,10 +222,23 @@ impl Kustomization {
                     .objects
                     .iter()
                     .filter(|it| it.stage == stage && self.needs_apply(it, attempt.thorough, world))
-                    .cloned()
+                    .map(|it| self.as_seen(it, world))
                     .collect();
                 (!todo.is_empty()).then_some((stage, todo))
             })
+    }
+
+    /// With how its object was last seen, so that the executor can tell whether it changed anything.
+    pub(super) fn as_seen(&self, rendered: &Rendered, world: &World) -> Rendered {
+        let key = rendered.object.as_ref().map(ObjectRef::identity);
+        let live = key.and_then(|key| match world.seen.get(&key) {
+            Some(seen) => (!seen.gone).then(|| seen.live.clone()),
+            None => self.owned.get(&key).map(|owned| owned.live.clone()),
+        });
+        Rendered {
+            live: live.unwrap_or_default(),
+            ..rendered.clone()
+        }
     }
 
     fn needs_apply(&self, rendered: &Rendered, thorough: bool, world: &World) -> bool {

@@ -66,6 +66,7 @@ impl Owned {
     /// Takes over how it was applied; says whether that changed the object.
     pub(crate) fn take(&mut self, applied: &AppliedObject) -> bool {
         self.rendered = applied.rendered.clone().unwrap_or_default();
+        self.rendered.live.clear();
         self.uid.clone_from(&applied.uid);
         self.resource_version.clone_from(&applied.resource_version);
         self.live.clone_from(&applied.live);

@@ -36,7 +36,7 @@ impl Kustomization {
                 continue;
             }
             findings.push(finding(key, seen));
-            objects.push(owned.rendered.clone());
+            objects.push(self.as_seen(&owned.rendered, world));
         }
         if objects.is_empty() {
             return Err(next);
