@@ -105,7 +105,7 @@ fn flux2_kustomize_helm_example(scene: &Scene<'_>) {
     }
     for (name, artifact) in [("infra-controllers", "infrastructure"), ("apps", "apps")] {
         let artifact = format!("ExternalArtifact/flux-system/{artifact}");
-        let words = [&*artifact, "not found"];
+        let words = [&*artifact, "does not reconcile"];
         scene.refused("Kustomization", name, "ArtifactFailed", &words);
     }
     // The same directories straight from git: applied, and the Helm kinds say what is missing.
