@@ -280,6 +280,22 @@ impl<'a> Scene<'a> {
         });
     }
 
+    /// Suspends a Kustomization, and waits until that is on the record: what follows on other objects
+    /// comes on other watches, and could be heard of first.
+    pub fn suspend(&self, name: &str) {
+        self.patch("Kustomization", name, &json!({"spec": {"suspend": true}}));
+        let object = format!("Kustomization/{}/{name}", self.namespace);
+        wait("the suspension on the record", PATIENCE, || {
+            let tail = ["log", "tail", "--limit", "100000", "--for", &object];
+            let records = self.stage.engine.of_data(&tail).unwrap();
+            if records.contains("Suspended") {
+                Ok(())
+            } else {
+                Err(records)
+            }
+        });
+    }
+
     /// Asserts that an object stays as it is while everything that is in motion comes to rest: until a
     /// Kustomization of the scene that is asked now has finished.
     pub fn settled(&self, kustomization: &str) {

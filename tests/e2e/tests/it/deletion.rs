@@ -86,7 +86,7 @@ fn anothers_namesake_is_not_deleted(scene: &Scene<'_>) {
     scene.kustomization("app", json!({}));
     scene.deployed("app");
     // Suspended, so that neither is repaired before it leaves git.
-    scene.patch("Kustomization", "app", &json!({"spec": {"suspend": true}}));
+    scene.suspend("app");
     let other = json!({"metadata": {"labels": {"kustomize.toolkit.fluxcd.io/name": "another"}}});
     scene.patch("ConfigMap", "taken", &other);
     scene.delete("ConfigMap", "remade");

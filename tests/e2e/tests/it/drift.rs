@@ -193,6 +193,7 @@ fn suspended_drift_waits_for_resume(scene: &Scene<'_>) {
     scene.deployed("app");
     scene.cli(&["suspend", "kustomization", "app"]).unwrap();
     assert_eq!(scene.get("Kustomization", "app")["spec"]["suspend"], true);
+    scene.suspend("app");
     scene
         .kubectl(&[
             "patch",
