@@ -21,6 +21,7 @@ pub mod inventory;
 pub mod marker;
 pub mod normalize;
 pub mod order;
+pub mod prune;
 
 pub use error::Error;
 pub use health::Health;

@@ -5,11 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use fluvial_apply::{Markers, Owner, order};
+use fluvial_apply::{Owner, order, prune};
 use fluvial_cluster::{Cause, Cluster, Delete, Propagation, Reference, Retry};
 use fluvial_event::{Event, ObjectFailure, ObjectRef, ObjectsPruned, PruneObjects};
 use fluvial_manifest::ObjectId;
-use serde_json::Value;
 
 use crate::{Executor, Trouble, named, reference};
 
@@ -107,19 +106,14 @@ async fn delete(
     uid: &str,
 ) -> Result<Fate, fluvial_cluster::Error> {
     let target = reference(doomed);
-    let Some(live) = cluster.get(&target).await? else {
-        return Ok(Fate::Gone);
+    let live = cluster.get(&target).await?;
+    let uid = match prune::fate(live.as_ref(), owner, uid) {
+        prune::Fate::Gone => return Ok(Fate::Gone),
+        prune::Fate::Left => return Ok(Fate::Left),
+        prune::Fate::Deleted { uid } => uid,
     };
-    let live_uid = live
-        .pointer("/metadata/uid")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
-    let is_ours = Owner::of(&live).as_ref() == Some(owner) && (uid.is_empty() || uid == live_uid);
-    if !is_ours || !Markers::of(&live).may_be_pruned() {
-        return Ok(Fate::Left);
-    }
     let how = Delete {
-        uid: Some(live_uid.to_owned()),
+        uid: Some(uid),
         resource_version: None,
         propagation: Propagation::Background,
     };

@@ -5,17 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use fluvial_api::kinds::{self, Kind};
 use fluvial_api::{GitRepository, Kustomization, metadata};
 use fluvial_apply::drift;
-use fluvial_cluster::{Selector, Watched};
 use fluvial_event::{Draft, InventoryEntry, ObjectRef, ResourceDeleted, ResourceObserved};
 use fluvial_manifest::digest::canonical;
-use futures::StreamExt;
 use serde_json::Value;
 
-use crate::Ingest;
-use crate::follow::{self, Watcher, identity, named, text};
+use crate::hear::{Known, Watcher, identity, named, text};
 
 /// The kinds that are watched: what is reconciled, and what has a status on which to say that it is not.
-pub(crate) fn watched() -> impl Iterator<Item = &'static Kind> {
+pub fn watched() -> impl Iterator<Item = &'static Kind> {
     kinds::ALL
         .iter()
         .copied()
@@ -25,38 +22,6 @@ pub(crate) fn watched() -> impl Iterator<Item = &'static Kind> {
 /// flux: Provider and Alert are static since v1beta3.
 fn has_status(kind: &Kind) -> bool {
     !matches!(kind.kind, "Alert" | "Provider" | "ExternalArtifact")
-}
-
-/// Follows the definitions of kinds: a new one may be what a watch waits for.
-pub(crate) async fn definitions(ingest: Ingest) {
-    let kind = "CustomResourceDefinition";
-    let resource = follow::resource(&ingest, "apiextensions.k8s.io", "v1", kind).await;
-    let mut watch = ingest.cluster.watch(&resource, &Selector::default());
-    while let Some(watched) = watch.next().await {
-        if matches!(
-            watched,
-            Watched::Listed(_) | Watched::Applied(_) | Watched::Deleted(_)
-        ) {
-            ingest.cluster.doubt_kinds();
-            ingest.kinds.notify_waiters();
-        }
-    }
-}
-
-/// Follows one Flux kind until the log stops.
-pub(crate) async fn follow(ingest: Ingest, kind: &'static Kind) {
-    let resource = follow::resource(&ingest, kind.group, "", kind.kind).await;
-    let mut watcher = Declarations {
-        ingest: ingest.clone(),
-        kind,
-        said: BTreeMap::new(),
-    };
-    if follow::follow(&ingest, &resource, &Selector::default(), &mut watcher)
-        .await
-        .is_err()
-    {
-        tracing::debug!(kind = kind.kind, "The log has stopped.");
-    }
 }
 
 /// What of a declaration decides whether it is news.
@@ -69,19 +34,27 @@ struct Face {
     requested_at: String,
 }
 
-struct Declarations {
-    ingest: Ingest,
+pub(crate) struct Declarations {
+    known: Known,
     kind: &'static Kind,
     /// What was said in this batch, and the world does not know yet.
     said: BTreeMap<ObjectRef, Option<Face>>,
 }
 
 impl Declarations {
-    fn known(&self, object: &ObjectRef) -> Option<Face> {
+    pub(crate) fn new(kind: &'static Kind, known: Known) -> Self {
+        Self {
+            known,
+            kind,
+            said: BTreeMap::new(),
+        }
+    }
+
+    fn heard_of(&self, object: &ObjectRef) -> Option<Face> {
         if let Some(said) = self.said.get(object) {
             return said.clone();
         }
-        let world = self.ingest.world();
+        let world = self.known.world();
         let declared = world.one(object)?;
         Some(Face {
             uid: declared.uid.clone(),
@@ -93,7 +66,7 @@ impl Declarations {
     }
 
     fn say_gone(&mut self, object: &ObjectRef, drafts: &mut Vec<Draft>) {
-        let Some(known) = self.known(object) else {
+        let Some(known) = self.heard_of(object) else {
             return;
         };
         let event = ResourceDeleted {
@@ -106,7 +79,7 @@ impl Declarations {
 }
 
 impl Watcher for Declarations {
-    fn present(&mut self, object: &Value, drafts: &mut Vec<Draft>) {
+    fn present(&mut self, object: &Value, _now_seconds: i64, drafts: &mut Vec<Draft>) {
         let observed = read(self.kind, object);
         let face = Face {
             uid: observed.uid.clone(),
@@ -116,8 +89,8 @@ impl Watcher for Declarations {
             requested_at: observed.requested_at.clone(),
         };
         let key = identity(object);
-        if self.known(&key).as_ref() == Some(&face) {
-            self.ingest.drop_one();
+        if self.heard_of(&key).as_ref() == Some(&face) {
+            self.known.drop_one();
             return;
         }
         self.said.insert(key, Some(face));
@@ -139,7 +112,7 @@ impl Watcher for Declarations {
         drafts: &mut Vec<Draft>,
     ) {
         let gone: Vec<_> = {
-            let world = self.ingest.world();
+            let world = self.known.world();
             let ours = world
                 .declared()
                 .map(|(object, _)| object)

@@ -1,61 +1,41 @@
 //! The objects that an inventory owns or a health check names: drift, health, disappearance.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use fluvial_api::metadata::label;
 use fluvial_apply::{drift, health};
-use fluvial_cluster::Selector;
-use fluvial_event::{Digest, Draft, Health, ObjectGone, ObjectObserved, ObjectRef, Offset};
+use fluvial_event::{Digest, Draft, Health, ObjectGone, ObjectObserved, ObjectRef};
 use fluvial_manifest::digest::canonical;
+use fluvial_reduce::World;
 use serde_json::Value;
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
-use crate::Ingest;
-use crate::follow::{self, Watcher, identity, named, text};
+use crate::hear::{Known, Watcher, identity, named, text};
 
 /// The field manager of what is applied; changes by anyone else may be drift.
 const OURS: [&str; 1] = ["kustomize-controller"];
 
 /// One watch: the owned objects of a kind, or one object that is only waited for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Scope {
-    group: String,
-    version: String,
-    kind: String,
+pub struct Scope {
+    /// The API group.
+    pub group: String,
+    /// The version in which to watch; empty for the server's choice.
+    pub version: String,
+    /// The kind.
+    pub kind: String,
     /// Namespace and name, where it is one object.
-    one: Option<(String, String)>,
+    pub one: Option<(String, String)>,
 }
 
-/// Keeps one watch for each kind of watched objects, until the log stops.
-pub(crate) async fn follow_all(ingest: Ingest, mut head: watch::Receiver<Offset>) {
-    let mut watches: BTreeMap<Scope, JoinHandle<()>> = BTreeMap::new();
-    loop {
-        let wanted = wanted(&ingest);
-        watches.retain(|scope, task| {
-            let stays = wanted.contains(scope) && !task.is_finished();
-            if !stays {
-                task.abort();
-            }
-            stays
-        });
-        for scope in wanted {
-            watches.entry(scope).or_insert_with_key(|scope| {
-                tokio::spawn(follow_one(ingest.clone(), scope.clone()))
-            });
-        }
-        if head.changed().await.is_err() {
-            break;
-        }
-    }
-    for task in watches.into_values() {
-        task.abort();
+impl Scope {
+    /// The label that the objects of this watch carry; one that is only waited for may carry none.
+    pub fn label(&self) -> Option<&'static str> {
+        self.one.is_none().then_some(label::KUSTOMIZATION_NAME)
     }
 }
 
-fn wanted(ingest: &Ingest) -> BTreeSet<Scope> {
-    let world = ingest.world();
+/// The watches that `world` needs.
+pub fn wanted(world: &World) -> BTreeSet<Scope> {
     let mut scopes = BTreeSet::new();
     for (group, version, kind) in world.kinds() {
         let scope = |one| Scope {
@@ -78,39 +58,11 @@ fn wanted(ingest: &Ingest) -> BTreeSet<Scope> {
     scopes
 }
 
-async fn follow_one(ingest: Ingest, scope: Scope) {
-    let Scope {
-        group,
-        version,
-        kind,
-        one,
-    } = scope;
-    let resource = follow::resource(&ingest, &group, &version, &kind).await;
-    let selector = match &one {
-        None => Selector::labels(label::KUSTOMIZATION_NAME),
-        Some((namespace, name)) if namespace.is_empty() => Selector::default().named(name),
-        Some((namespace, name)) => Selector::namespace(namespace).named(name),
-    };
-    let mut watcher = Live {
-        ingest: ingest.clone(),
-        group,
-        kind,
-        one,
-        said: BTreeMap::new(),
-    };
-    if follow::follow(&ingest, &resource, &selector, &mut watcher)
-        .await
-        .is_err()
-    {
-        tracing::debug!(kind = watcher.kind, "The log has stopped.");
-    }
-}
-
 /// What of an object decides whether it is news; `None` for one that is gone.
 type Face = Option<(String, String, i32)>;
 
-struct Live {
-    ingest: Ingest,
+pub(crate) struct Live {
+    known: Known,
     group: String,
     kind: String,
     one: Option<(String, String)>,
@@ -119,19 +71,29 @@ struct Live {
 }
 
 impl Live {
+    pub(crate) fn new(scope: Scope, known: Known) -> Self {
+        Self {
+            known,
+            group: scope.group,
+            kind: scope.kind,
+            one: scope.one,
+            said: BTreeMap::new(),
+        }
+    }
+
     /// What the world last heard of an object; the outer `None` where it heard nothing.
-    fn known(&self, object: &ObjectRef) -> Option<Face> {
+    fn heard_of(&self, object: &ObjectRef) -> Option<Face> {
         if let Some(said) = self.said.get(object) {
             return Some(said.clone());
         }
-        let world = self.ingest.world();
+        let world = self.known.world();
         let seen = world.seen(object)?;
         Some((!seen.gone).then(|| (seen.uid.clone(), seen.live.clone(), seen.health)))
     }
 
     fn manifest(&self, object: &ObjectRef) -> Option<Value> {
-        let digest: Digest = self.ingest.world().manifest_of(object)?.parse().ok()?;
-        let bytes = match self.ingest.blobs.get(&digest) {
+        let digest: Digest = self.known.world().manifest_of(object)?.parse().ok()?;
+        let bytes = match self.known.blobs().get(&digest) {
             Ok(bytes) => bytes,
             Err(error) => {
                 tracing::error!(%object, %error, "A manifest cannot be read; drift of its object is not seen.");
@@ -148,9 +110,9 @@ impl Live {
         resource_version: &str,
         drafts: &mut Vec<Draft>,
     ) {
-        let known = self.known(&object);
-        if known == Some(None) || self.ingest.world().watched(&object).is_none() {
-            self.ingest.drop_one();
+        let known = self.heard_of(&object);
+        if known == Some(None) || self.known.world().watched(&object).is_none() {
+            self.known.drop_one();
             return;
         }
         let resource_version = resource_version.to_owned();
@@ -165,26 +127,28 @@ impl Live {
 }
 
 impl Watcher for Live {
-    fn present(&mut self, live: &Value, drafts: &mut Vec<Draft>) {
+    fn present(&mut self, live: &Value, now_seconds: i64, drafts: &mut Vec<Draft>) {
         let object = identity(live);
-        if self.ingest.world().watched(&object).is_none() {
-            self.ingest.drop_one();
+        if self.known.world().watched(&object).is_none() {
+            self.known.drop_one();
             return;
         }
         let manifest = self.manifest(&object);
         let digest = manifest.as_ref().map(|manifest| {
-            self.ingest
+            self.known
                 .key
                 .mac(&canonical(&drift::projection(manifest, live)))
                 .to_string()
         });
-        let (health, health_message) = judge(live);
+        let verdict = health::status(live, now_seconds);
+        let (health, health_message): (Health, _) =
+            (verdict.recorded(), verdict.message().to_owned());
         let uid = text(live, "/metadata/uid").to_owned();
         let digest = digest.unwrap_or_default();
         let face = Some((uid.clone(), digest.clone(), i32::from(health)));
-        let known = self.known(&object);
+        let known = self.heard_of(&object);
         if known.as_ref() == Some(&face) {
-            self.ingest.drop_one();
+            self.known.drop_one();
             return;
         }
         let is_changed = !matches!(&known, Some(Some((_, before, _))) if *before == digest);
@@ -232,7 +196,7 @@ impl Watcher for Live {
         drafts: &mut Vec<Draft>,
     ) {
         let gone: Vec<_> = {
-            let world = self.ingest.world();
+            let world = self.known.world();
             let of_kind = world
                 .all_watched()
                 .map(|(object, _)| object)
@@ -256,12 +220,4 @@ impl Watcher for Live {
     fn settled(&mut self) {
         self.said.clear();
     }
-}
-
-fn judge(live: &Value) -> (Health, String) {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    let verdict = health::status(live, i64::try_from(now.as_secs()).unwrap_or(i64::MAX));
-    (verdict.recorded(), verdict.message().to_owned())
 }
