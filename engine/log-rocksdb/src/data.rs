@@ -5,7 +5,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use fluvial_event::Offset;
-use fluvial_log::{Applied, Error, EventLog, Key, Result, StateStore as _};
+use fluvial_log::{Applied, Error, EventLog, Key, Result, StateStore as _, belongs};
 
 use crate::{Mode, RocksLog, RocksState, snapshot};
 
@@ -161,27 +161,6 @@ impl Data {
     pub(crate) fn has_writer(&self) -> bool {
         File::open(self.lock_file())
             .is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
-    }
-}
-
-/// Whether a state that goes up to `applied` was folded from `log`.
-pub(crate) fn belongs(log: &dyn EventLog, applied: Applied) -> Result<()> {
-    if applied == Applied::default() {
-        return Ok(());
-    }
-    let head = log.head().offset;
-    if applied.offset > head {
-        return Err(Error::storage(
-            "use the state",
-            format!("it goes up to {}, the log to {head}", applied.offset),
-        ));
-    }
-    match log.read(applied.offset).next() {
-        Some(Ok(record)) if record.hash == applied.hash => Ok(()),
-        Some(Err(error)) => Err(error),
-        Some(Ok(_)) | None => Err(Error::Replaced {
-            offset: applied.offset,
-        }),
     }
 }
 

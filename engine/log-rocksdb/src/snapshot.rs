@@ -17,9 +17,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use fluvial_event::{Digest, Offset};
-use fluvial_log::{Applied, Error, EventLog, Result};
+use fluvial_log::{Applied, Error, EventLog, Result, belongs};
 
-use crate::data::{Data, belongs, remove};
+use crate::data::{Data, remove};
 use crate::state::RocksState;
 
 const KEPT: usize = 2;

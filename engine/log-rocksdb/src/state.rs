@@ -1,13 +1,13 @@
 //! The state on RocksDB: one family and no write-ahead log, so that a crash loses the newest changes
-//! and the offset they lead to together.
+//! and the offset they lead to together. A part has the same keys behind a prefix of its own.
 
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fluvial_event::{Digest, Offset};
 use fluvial_log::{Applied, Change, Error, Pairs, Result, StateStore};
 use rocksdb::checkpoint::Checkpoint;
-use rocksdb::{DB, Direction, IteratorMode, WriteBatch, WriteOptions};
+use rocksdb::{DB, Direction, IteratorMode, ReadOptions, WriteBatch, WriteOptions};
 
 use crate::options;
 
@@ -16,13 +16,18 @@ const KEYS: u8 = b'k';
 const KEYS_END: u8 = b'l';
 const APPLIED: &[u8] = b"applied";
 const FORMAT: &[u8] = b"format";
+/// Begins the prefix of a part, which ends with a byte that is in no name.
+const PARTS: u8 = b'p';
+const PART_END: u8 = 0;
 
 /// What was folded from the log.
 #[derive(Debug)]
 pub struct RocksState {
-    db: DB,
+    db: Arc<DB>,
+    /// In front of every key: none but for a part.
+    prefix: Vec<u8>,
     /// Held while the state changes, so that a checkpoint knows how far it goes.
-    writing: Mutex<()>,
+    writing: Arc<Mutex<()>>,
 }
 
 impl RocksState {
@@ -52,16 +57,20 @@ impl RocksState {
             None => db.put_opt(FORMAT, format, &unlogged()).map_err(doing)?,
         }
         let state = Self {
-            db,
-            writing: Mutex::default(),
+            db: Arc::new(db),
+            prefix: Vec::new(),
+            writing: Arc::default(),
         };
         state.applied()?;
         Ok(state)
     }
 
-    /// Reads everything once, which finds damage.
+    /// Reads everything once, the parts too, which finds damage.
     pub(crate) fn check(&self) -> Result<()> {
-        self.load().try_for_each(|pair| pair.map(drop))
+        self.db
+            .iterator(IteratorMode::Start)
+            .try_for_each(|pair| pair.map(drop))
+            .map_err(|error| Error::storage("read the state", error))
     }
 
     /// Writes a copy into the new directory `directory`, and answers how far it goes.
@@ -78,13 +87,17 @@ impl RocksState {
     fn lock(&self) -> MutexGuard<'_, ()> {
         self.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn key(&self, parts: &[&[u8]]) -> Vec<u8> {
+        [self.prefix.as_slice(), &parts.concat()].concat()
+    }
 }
 
 impl StateStore for RocksState {
     fn applied(&self) -> Result<Applied> {
         let found = self
             .db
-            .get(APPLIED)
+            .get(self.key(&[APPLIED]))
             .map_err(|error| Error::storage("read the state", error))?;
         let Some(bytes) = found else {
             return Ok(Applied::default());
@@ -100,30 +113,31 @@ impl StateStore for RocksState {
     }
 
     fn load(&self) -> Pairs<'_> {
-        let mode = IteratorMode::From(&[KEYS], Direction::Forward);
-        let pairs = self.db.iterator(mode).map(|pair| {
+        let ours = self.key(&[&[KEYS]]);
+        let mut options = ReadOptions::default();
+        options.set_iterate_upper_bound(self.key(&[&[KEYS_END]]));
+        let mode = IteratorMode::From(&ours, Direction::Forward);
+        let before = ours.len();
+        Box::new(self.db.iterator_opt(mode, options).map(move |pair| {
             let (key, value) = pair.map_err(|error| Error::storage("read the state", error))?;
-            Ok((key.into_vec(), value.into_vec()))
-        });
-        let ours = |pair: &Result<(Vec<u8>, Vec<u8>)>| !matches!(pair, Ok((key, _)) if key.first() != Some(&KEYS));
-        Box::new(pairs.take_while(ours).map(|pair| {
-            let (mut key, value) = pair?;
-            key.remove(0);
-            Ok((key, value))
+            Ok((key[before..].to_vec(), value.into_vec()))
         }))
     }
 
     fn commit(&self, applied: Applied, changes: &[Change]) -> Result<()> {
         let mut batch = WriteBatch::default();
         for (key, value) in changes {
-            let key = [&[KEYS], key.as_slice()].concat();
+            let key = self.key(&[&[KEYS], key]);
             match value {
                 Some(value) => batch.put(key, value),
                 None => batch.delete(key),
             }
         }
         let offset = applied.offset.0.to_be_bytes();
-        batch.put(APPLIED, [&offset[..], &applied.hash.0].concat());
+        batch.put(
+            self.key(&[APPLIED]),
+            [&offset[..], &applied.hash.0].concat(),
+        );
         let _writing = self.lock();
         self.db
             .write_opt(batch, &unlogged())
@@ -132,12 +146,29 @@ impl StateStore for RocksState {
 
     fn clear(&self) -> Result<()> {
         let mut batch = WriteBatch::default();
-        batch.delete_range([KEYS], [KEYS_END]);
-        batch.delete(APPLIED);
+        batch.delete_range(self.key(&[&[KEYS]]), self.key(&[&[KEYS_END]]));
+        batch.delete(self.key(&[APPLIED]));
         let _writing = self.lock();
         self.db
             .write_opt(batch, &unlogged())
             .map_err(|error| Error::storage("clear the state", error))
+    }
+
+    fn part(&self, name: &str, format: &str) -> Result<Arc<dyn StateStore>> {
+        let doing = |error| Error::storage("open a part of the state", error);
+        let part = Self {
+            db: Arc::clone(&self.db),
+            prefix: self.key(&[&[PARTS], name.as_bytes(), &[PART_END]]),
+            writing: Arc::clone(&self.writing),
+        };
+        let found = self.db.get(part.key(&[FORMAT])).map_err(doing)?;
+        if found.as_deref() != Some(format.as_bytes()) {
+            part.clear()?;
+            self.db
+                .put_opt(part.key(&[FORMAT]), format, &unlogged())
+                .map_err(doing)?;
+        }
+        Ok(Arc::new(part))
     }
 }
 

@@ -58,6 +58,7 @@ pub const STATE: &[StateCheck] = &[
         state_commits,
     ),
     ("cleared, it is as new", state_clears),
+    ("its parts are states of their own", state_parts),
     ("keys come in order", state_in_order),
 ];
 
@@ -405,4 +406,41 @@ fn state_clears(open: OpenState<'_>) {
         ),
         (1, applied(1))
     );
+}
+
+fn state_parts(open: OpenState<'_>) {
+    let part = |name, format| {
+        open()
+            .part(name, format)
+            .expect("a part is there when it is asked for")
+    };
+    let pairs = |value: &[u8]| vec![(b"a".to_vec(), value.to_vec())];
+    let changes = |value: &[u8]| [(b"a".to_vec(), Some(value.to_vec()))];
+    let all: [(OpenState<'_>, &[u8], u64); 3] = [
+        (&open, b"whole", 1),
+        (&|| part("one", "1"), b"one", 2),
+        (&|| part("on", "1"), b"on", 3),
+    ];
+    for (open, value, offset) in all {
+        let state = open();
+        assert_eq!(state.applied().expect("it is readable"), Applied::default());
+        state
+            .commit(applied(offset), &changes(value))
+            .expect("there is room");
+    }
+    for (open, value, offset) in all {
+        let state = open();
+        assert_eq!(state.applied().expect("it is readable"), applied(offset));
+        assert_eq!(load(&*state), pairs(value));
+    }
+    part("on", "1").clear().expect("there is room");
+    open().clear().expect("there is room");
+    assert_eq!(load(&*part("one", "1")), pairs(b"one"));
+    assert_eq!(
+        (load(&*part("on", "1")).len(), load(&*open()).len()),
+        (0, 0)
+    );
+    let other = part("one", "2");
+    assert_eq!(other.applied().expect("it is readable"), Applied::default());
+    assert_eq!(load(&*other), []);
 }

@@ -13,12 +13,16 @@ pub mod contract;
 mod group;
 mod key;
 pub mod memory;
+mod restore;
 pub mod verify;
+
+use std::sync::Arc;
 
 use fluvial_event::{Digest, Head, Offset, Record};
 
 pub use group::{GroupCommit, Limits, Plain, Producer, Stage};
 pub use key::Key;
+pub use restore::{Restored, belongs, restore};
 
 /// What goes wrong with a log, a blob or a state.
 #[derive(Debug, thiserror::Error)]
@@ -172,6 +176,10 @@ pub trait StateStore: Send + Sync {
     /// Writes `changes` and the point they lead to, in one batch.
     fn commit(&self, applied: Applied, changes: &[Change]) -> Result<()>;
 
-    /// Forgets everything.
+    /// Forgets everything, but for its parts.
     fn clear(&self) -> Result<()>;
+
+    /// A state beside this one, for what another fold of the same log makes: its own keys, its own point,
+    /// the same snapshots. `format` names how its values are written; a part of another one is emptied.
+    fn part(&self, name: &str, format: &str) -> Result<Arc<dyn StateStore>>;
 }

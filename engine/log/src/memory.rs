@@ -2,7 +2,7 @@
 //! tests. What is stored is bytes, so that the codec is at work here too.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fluvial_event::{Chain, Digest, Head, Offset, Record, decode, encode};
 
@@ -205,6 +205,8 @@ impl BlobStore for MemoryBlobs {
 #[derive(Debug, Default)]
 pub struct MemoryState {
     inner: Mutex<Folded>,
+    /// With their formats.
+    parts: Mutex<BTreeMap<String, (String, Arc<Self>)>>,
 }
 
 #[derive(Debug, Default)]
@@ -238,6 +240,16 @@ impl StateStore for MemoryState {
     fn clear(&self) -> Result<()> {
         *lock(&self.inner) = Folded::default();
         Ok(())
+    }
+
+    fn part(&self, name: &str, format: &str) -> Result<Arc<dyn StateStore>> {
+        let mut parts = lock(&self.parts);
+        let (found, part) = parts.entry(name.to_owned()).or_default();
+        if found != format {
+            format.clone_into(found);
+            *part = Arc::default();
+        }
+        Ok(Arc::clone(part) as Arc<dyn StateStore>)
     }
 }
 

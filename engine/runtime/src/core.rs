@@ -19,7 +19,8 @@ pub trait Outlet: Send {
 pub struct Core<O> {
     chain: Chain,
     world: Arc<RwLock<World>>,
-    state: Arc<dyn StateStore>,
+    /// None once it could not be written: what was to be written then is lost to it, so it stays as it is.
+    state: Option<Arc<dyn StateStore>>,
     outlet: O,
 }
 
@@ -36,7 +37,7 @@ impl<O: Outlet> Core<O> {
         Self {
             chain: Chain::new(head, producer),
             world,
-            state,
+            state: Some(state),
             outlet,
         }
     }
@@ -102,8 +103,11 @@ impl<O: Outlet> Stage for Core<O> {
             };
             // State can be made again; an engine that cannot store it says so and starts from an
             // earlier point next time.
-            if let Err(error) = self.state.commit(applied, &changes) {
-                tracing::error!(%error, "State was not stored.");
+            if let Some(state) = &self.state
+                && let Err(error) = state.commit(applied, &changes)
+            {
+                tracing::error!(%error, "State is not stored any more; the next start folds from here.");
+                self.state = None;
             }
         }
         self.outlet.committed(records, &world);

@@ -1,7 +1,7 @@
 //! After a start: the stored state, the rest of the log on top of it, and what was under way.
 
 use fluvial_event::{Command, Event, Head, Id, Offset};
-use fluvial_log::{Applied, EventLog, StateStore};
+use fluvial_log::{Applied, EventLog, Restored, StateStore, restore};
 use fluvial_reduce::World;
 
 use crate::Error;
@@ -24,12 +24,13 @@ pub struct Recovered {
 /// history is made again from the log.
 pub fn recover(log: &dyn EventLog, state: &dyn StateStore) -> Result<Recovered, Error> {
     let head = log.head();
-    let (mut world, applied) = match stored(log, state) {
-        Ok(stored) => stored,
-        Err(why) => {
-            tracing::warn!(%why, "The state is made again from the log.");
-            state.clear()?;
-            (World::default(), Applied::default())
+    let restored = restore(log, state, head.offset, |pairs| World::load(pairs))?;
+    let (mut world, applied) = match restored {
+        Restored::Stored(world, applied) => (world, applied),
+        Restored::Nothing => Default::default(),
+        Restored::Cleared(why) => {
+            tracing::warn!(why, "The state is made again from the log.");
+            Default::default()
         }
     };
     let mut replayed = 0;
@@ -55,30 +56,6 @@ pub fn recover(log: &dyn EventLog, state: &dyn StateStore) -> Result<Recovered, 
         orders,
         replayed,
     })
-}
-
-fn stored(log: &dyn EventLog, state: &dyn StateStore) -> Result<(World, Applied), String> {
-    let applied = state.applied().map_err(|error| error.to_string())?;
-    if applied == Applied::default() {
-        return Ok((World::default(), applied));
-    }
-    if applied.offset > log.head().offset {
-        return Err(format!(
-            "it goes up to {}, beyond the end of the log",
-            applied.offset
-        ));
-    }
-    match log.read(applied.offset).next() {
-        Some(Ok(record)) if record.hash == applied.hash => {}
-        _ => {
-            return Err(format!(
-                "it is not of this log's history at {}",
-                applied.offset
-            ));
-        }
-    }
-    let world = World::load(state.load()).map_err(|error| error.to_string())?;
-    Ok((world, applied))
 }
 
 fn orders(log: &dyn EventLog, world: &World) -> Result<Vec<Order>, Error> {

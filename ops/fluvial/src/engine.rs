@@ -77,10 +77,11 @@ pub(crate) async fn run(cluster: Cluster, options: Options) -> Result<()> {
     );
     tasks.spawn(ingest.run(runtime.head()));
     tasks.spawn(runtime.timers());
-    tasks.spawn(snapshots(data, state, runtime.head()));
+    tasks.spawn(snapshots(data, Arc::clone(&state), runtime.head()));
     let writeback = fluvial_writeback::run(
         cluster,
         log.clone(),
+        state,
         runtime.head(),
         fluvial_writeback::Options::default(),
     );

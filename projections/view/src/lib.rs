@@ -9,12 +9,15 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 #![deny(clippy::wildcard_enum_match_arm)]
 
+mod stored;
 mod text;
 
 // sorted
 pub mod history;
 pub mod notice;
 pub mod status;
+
+pub use stored::{Change, Error, Stored};
 
 use fluvial_event::Record;
 

@@ -3,14 +3,16 @@
 //! A record is worth one notice or none, and never that nothing happened. Sending them, once each, is
 //! a sink's business.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fluvial_api::{GitRepositorySpec, KustomizationSpec, kinds};
 use fluvial_event::{
     Action, Concluded, Event, ObjectRef, ObjectsApplied, ObjectsPruned, Record, ResourceObserved,
     Waited,
 };
+use wincode::{SchemaRead, SchemaWrite};
 
+use crate::stored::{self, Change, Error, Stored};
 use crate::{Projection, text};
 
 /// One Kubernetes Event to write.
@@ -33,7 +35,7 @@ pub struct Notice {
 }
 
 /// What notices need to know of an object.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, SchemaRead, SchemaWrite)]
 struct Known {
     version: String,
     uid: String,
@@ -46,10 +48,19 @@ struct Known {
 }
 
 /// What the last record was worth.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct Notices {
     objects: BTreeMap<ObjectRef, Known>,
     latest: Option<Notice>,
+    /// What is not stored yet.
+    dirty: BTreeSet<ObjectRef>,
+}
+
+/// Two are equal when what is stored of them is, and what they say last.
+impl PartialEq for Notices {
+    fn eq(&self, other: &Self) -> bool {
+        self.objects == other.objects && self.latest == other.latest
+    }
 }
 
 /// Good or bad news, before it is known about whom.
@@ -92,16 +103,20 @@ impl Projection for Notices {
         };
         let key = object.identity();
         if let Event::ResourceObserved(seen) = &record.event {
+            self.dirty.insert(key.clone());
             self.objects.entry(key).or_default().observe(seen);
             return;
         }
         if let Event::ResourceDeleted(_) = &record.event {
-            self.objects.remove(&key);
+            if self.objects.remove(&key).is_some() {
+                self.dirty.insert(key);
+            }
             return;
         }
         let Some(known) = self.objects.get_mut(&key) else {
             return;
         };
+        self.dirty.insert(key.clone());
         let Some(news) = known.news(&key, &record.event) else {
             return;
         };
@@ -117,6 +132,33 @@ impl Projection for Notices {
             message: news.message,
             revision: known.revision.clone(),
         });
+    }
+}
+
+impl Stored for Notices {
+    fn format(&self) -> String {
+        "notice/1".to_owned()
+    }
+
+    fn changes(&mut self) -> Vec<Change> {
+        std::mem::take(&mut self.dirty)
+            .into_iter()
+            .map(|object| {
+                let known = self.objects.get(&object).map(stored::write);
+                (stored::write(&object), known)
+            })
+            .collect()
+    }
+
+    fn load<E: std::fmt::Display>(
+        mut self,
+        pairs: impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), E>>,
+    ) -> Result<Self, Error> {
+        for pair in pairs {
+            let (object, known) = stored::read(pair)?;
+            self.objects.insert(object, known);
+        }
+        Ok(self)
     }
 }
 

@@ -13,22 +13,33 @@ use std::collections::{BTreeMap, BTreeSet};
 use fluvial_api::kinds;
 use fluvial_event::{Event, ObjectRef, Record, ResourceObserved};
 use serde_json::{Value, json};
+use wincode::{SchemaRead, SchemaWrite};
 
 use crate::Projection;
+use crate::stored::{self, Change, Error, Stored};
 use bystander::Bystander;
 use git_repository::GitRepository;
 use kustomization::Kustomization;
 
 /// The status of every Flux object that lives.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct Statuses {
     /// Where artifacts are served: the host, and the port if it has one.
     advertised: String,
     objects: BTreeMap<ObjectRef, Object>,
     changed: BTreeSet<ObjectRef>,
+    /// What is not stored yet.
+    dirty: BTreeSet<ObjectRef>,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+/// Two are equal when what is stored of them is.
+impl PartialEq for Statuses {
+    fn eq(&self, other: &Self) -> bool {
+        self.advertised == other.advertised && self.objects == other.objects
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, SchemaRead, SchemaWrite)]
 struct Object {
     version: String,
     uid: String,
@@ -38,7 +49,7 @@ struct Object {
     is_said: bool,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, SchemaRead, SchemaWrite)]
 enum Said {
     GitRepository(Box<GitRepository>),
     Kustomization(Box<Kustomization>),
@@ -152,19 +163,25 @@ impl Projection for Statuses {
             return;
         };
         let key = object.identity();
+        if !is_told(&record.event) {
+            return;
+        }
         if let Event::ResourceObserved(seen) = &record.event {
             self.observe(seen, &key);
+            self.dirty.insert(key);
             return;
         }
         if let Event::ResourceDeleted(_) = &record.event {
             if self.objects.remove(&key).is_some() {
-                self.changed.insert(key);
+                self.changed.insert(key.clone());
+                self.dirty.insert(key);
             }
             return;
         }
         let Some(known) = self.objects.get_mut(&key) else {
             return;
         };
+        self.dirty.insert(key.clone());
         let context = Context {
             object: &key,
             generation: known.generation,
@@ -182,6 +199,63 @@ impl Projection for Statuses {
             known.is_said = true;
             self.changed.insert(key);
         }
+    }
+}
+
+impl Stored for Statuses {
+    /// Where artifacts are served stands in what is stored.
+    fn format(&self) -> String {
+        format!("status/1 {}", self.advertised)
+    }
+
+    fn changes(&mut self) -> Vec<Change> {
+        std::mem::take(&mut self.dirty)
+            .into_iter()
+            .map(|object| {
+                let known = self.objects.get(&object).map(stored::write);
+                (stored::write(&object), known)
+            })
+            .collect()
+    }
+
+    /// Every status counts as changed: whether it was written is not known.
+    fn load<E: std::fmt::Display>(
+        mut self,
+        pairs: impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), E>>,
+    ) -> Result<Self, Error> {
+        for pair in pairs {
+            let (object, known) = stored::read::<Object, E>(pair)?;
+            if known.is_said {
+                self.changed.insert(object.clone());
+            }
+            self.objects.insert(object, known);
+        }
+        Ok(self)
+    }
+}
+
+/// Whether any kind's status reads this event.
+fn is_told(event: &Event) -> bool {
+    match event {
+        Event::ResourceObserved(_)
+        | Event::ResourceDeleted(_)
+        | Event::ArtifactFetched(_)
+        | Event::CommandIssued(_)
+        | Event::Waited(_)
+        | Event::Concluded(_) => true,
+        Event::SourceUnchanged(_)
+        | Event::FetchFailed(_)
+        | Event::ManifestsBuilt(_)
+        | Event::BuildFailed(_)
+        | Event::ObjectsApplied(_)
+        | Event::ObjectsPruned(_)
+        | Event::ObjectObserved(_)
+        | Event::ObjectGone(_)
+        | Event::TermStarted(_)
+        | Event::TimerFired(_)
+        | Event::WatchGap(_)
+        | Event::FinalizerSet(_)
+        | Event::CommandFailed(_) => false,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Conditions as Kubernetes defines them, and the types Flux uses.
 
 use serde::{Deserialize, Serialize};
+use wincode::{SchemaRead, SchemaWrite};
 
 /// The object is as its spec asks; the one condition every tool reads.
 pub const READY: &str = "Ready";
@@ -27,7 +28,20 @@ pub const INCLUDE_UNAVAILABLE: &str = "IncludeUnavailable";
 pub const MESSAGE_CHARACTERS_MAX: usize = 20_000;
 
 /// Whether a condition holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    SchemaRead,
+    SchemaWrite,
+)]
 pub enum Truth {
     /// It holds.
     True,
@@ -49,7 +63,7 @@ impl Truth {
 }
 
 /// One aspect of an object's state (`metav1.Condition`).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, SchemaRead, SchemaWrite)]
 #[serde(rename_all = "camelCase")]
 pub struct Condition {
     /// The aspect, such as [`READY`].

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use wincode::{SchemaRead, SchemaWrite};
 
 /// The longest duration Go can hold, in nanoseconds (about 292 years).
 const NANOSECONDS_MAX: u128 = i64::MAX as u128;
@@ -13,7 +14,9 @@ const NANOSECONDS_MAX: u128 = i64::MAX as u128;
 ///
 /// Reads what Go's `time.ParseDuration` reads (except signs) and displays as Go's
 /// `Duration.String` does, so a value survives the way through Flux's own programs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, SchemaRead, SchemaWrite,
+)]
 pub struct Duration(u64);
 
 impl Duration {

@@ -4,6 +4,7 @@ mod schema;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use wincode::{SchemaRead, SchemaWrite};
 
 use crate::reference::{AccessFrom, LocalReference};
 use crate::status::Artifact;
@@ -125,7 +126,7 @@ pub enum GitProvider {
 }
 
 /// Another GitRepository to copy into the artifact.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, SchemaRead, SchemaWrite)]
 #[serde(rename_all = "camelCase")]
 pub struct GitInclude {
     /// The GitRepository, in the same namespace.
@@ -156,7 +157,7 @@ pub struct GitVerification {
 }
 
 /// What must be signed. `head` of the older versions reads as `HEAD`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, SchemaRead, SchemaWrite)]
 pub enum GitVerificationMode {
     /// The commit.
     #[serde(rename = "HEAD", alias = "head")]
@@ -169,7 +170,7 @@ pub enum GitVerificationMode {
 }
 
 /// What is said about a GitRepository.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, SchemaRead, SchemaWrite)]
 #[serde(rename_all = "camelCase", default)]
 pub struct GitRepositoryStatus {
     /// The generation that was last acted on; -1 before the first.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use wincode::{SchemaRead, SchemaWrite};
 
 use crate::git_repository::is_false;
 use crate::reference::{
@@ -292,7 +293,7 @@ pub struct IgnoreRule {
 }
 
 /// What is said about a Kustomization.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, SchemaRead, SchemaWrite)]
 #[serde(rename_all = "camelCase", default)]
 pub struct KustomizationStatus {
     /// The generation that was last acted on; -1 before the first.

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use wincode::{SchemaRead, SchemaWrite};
 
 use crate::Duration;
 
 /// What a source produced.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, SchemaRead, SchemaWrite)]
 #[serde(rename_all = "camelCase")]
 pub struct Artifact {
     /// The revision in the source's own words, such as `main@sha1:…`.
@@ -30,14 +31,16 @@ pub struct Artifact {
 }
 
 /// The objects one reconciler owns.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, SchemaRead, SchemaWrite)]
 pub struct ResourceInventory {
     /// One entry for each object.
     pub entries: Vec<ResourceRef>,
 }
 
 /// One object in an inventory.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, SchemaRead, SchemaWrite,
+)]
 pub struct ResourceRef {
     /// `<namespace>_<name>_<group>_<kind>`.
     pub id: String,
@@ -49,7 +52,7 @@ pub struct ResourceRef {
 pub const HISTORY_SNAPSHOTS_MAX: usize = 5;
 
 /// The attempts to bring one set of objects to one end.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, SchemaRead, SchemaWrite)]
 #[serde(rename_all = "camelCase")]
 pub struct Snapshot {
     /// The digest of the objects, such as `sha256:…`.

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Serialize, Serializer};
+use wincode::{SchemaRead, SchemaWrite};
 
 use crate::{Digest, Event, Id};
 
@@ -28,7 +29,9 @@ impl fmt::Display for Offset {
 }
 
 /// Nanoseconds since 1970, in UTC. The only clock that a reducer may read is that of its record.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, SchemaRead, SchemaWrite,
+)]
 pub struct Timestamp(pub i64);
 
 impl Timestamp {

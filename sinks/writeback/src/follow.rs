@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use fluvial_event::{Event, Id, ObjectRef, Offset, Timestamp};
-use fluvial_log::EventLog;
-use fluvial_view::Projection;
+use fluvial_event::{Event, Id, ObjectRef, Offset, Record, Timestamp};
+use fluvial_log::{Applied, EventLog, Restored, StateStore, restore};
+use fluvial_view::Stored;
 use fluvial_view::notice::{Notice, Notices};
 use fluvial_view::status::{Status, Statuses};
 
@@ -13,6 +13,9 @@ use crate::Error;
 
 /// How many records are folded between two looks at what else there is to do.
 const BATCH_RECORDS_MAX: usize = 4096;
+/// How many records are folded before what came of them is stored: a start folds no more than these again,
+/// and what was lost with the memory of the store.
+const STORE_RECORDS: u64 = 1024;
 /// How many Events may wait to be written; beyond that the oldest are dropped.
 const NOTICES_MAX: usize = 1000;
 
@@ -36,52 +39,122 @@ pub(crate) struct Told {
     pub(crate) notice: Notice,
 }
 
+/// A view as of one offset, and where it is stored.
+struct Kept<V> {
+    view: V,
+    /// None once it could not be written: what was to be written then is lost to it, so it stays as it is.
+    state: Option<Arc<dyn StateStore>>,
+    applied: Applied,
+    stored: Offset,
+}
+
+impl<V: Stored> Kept<V> {
+    /// What is stored of `empty` under `name`, or `empty` itself.
+    fn restore(
+        empty: &impl Fn() -> V,
+        name: &str,
+        log: &dyn EventLog,
+        state: &dyn StateStore,
+    ) -> Result<Self, Error> {
+        let state = state.part(name, &empty().format())?;
+        let restored = restore(log, &*state, log.head().offset, |pairs| empty().load(pairs))?;
+        let (view, applied) = match restored {
+            Restored::Stored(view, applied) => (view, applied),
+            Restored::Nothing => (empty(), Applied::default()),
+            Restored::Cleared(why) => {
+                tracing::warn!(view = name, why, "A view is made again from the log.");
+                (empty(), Applied::default())
+            }
+        };
+        Ok(Self {
+            view,
+            state: Some(state),
+            applied,
+            stored: applied.offset,
+        })
+    }
+
+    /// Whether `record` was new to it.
+    fn apply(&mut self, record: &Record) -> bool {
+        let is_new = record.offset > self.applied.offset;
+        if is_new {
+            self.view.apply(record);
+            self.applied = Applied {
+                offset: record.offset,
+                hash: record.hash,
+            };
+        }
+        is_new
+    }
+
+    fn store(&mut self) {
+        let Applied { offset, .. } = self.applied;
+        let (Some(state), true) = (&self.state, offset.0 >= self.stored.0 + STORE_RECORDS) else {
+            return;
+        };
+        if let Err(error) = state.commit(self.applied, &self.view.changes()) {
+            tracing::error!(%error, "A view is not stored any more; the next start folds from here.");
+            self.state = None;
+        }
+        self.stored = offset;
+    }
+}
+
 /// The views as of one offset.
-#[derive(Debug)]
 pub(crate) struct Follower {
-    statuses: Statuses,
-    notices: Notices,
+    statuses: Kept<Statuses>,
+    notices: Kept<Notices>,
     told: VecDeque<Told>,
-    offset: Offset,
 }
 
 impl Follower {
-    pub(crate) fn new(advertised: String) -> Self {
-        Self {
-            statuses: Statuses::new(advertised),
-            notices: Notices::default(),
-            told: VecDeque::new(),
-            offset: Offset::default(),
-        }
+    /// The views as they were stored in parts of `state`.
+    pub(crate) async fn restore(
+        advertised: String,
+        log: Arc<dyn EventLog>,
+        state: Arc<dyn StateStore>,
+    ) -> Result<Self, Error> {
+        blocking(move || {
+            let statuses = || Statuses::new(advertised.clone());
+            Ok(Self {
+                statuses: Kept::restore(&statuses, "status", &*log, &*state)?,
+                notices: Kept::restore(&Notices::default, "notice", &*log, &*state)?,
+                told: VecDeque::new(),
+            })
+        })
+        .await
     }
 
     /// The last record folded in.
     pub(crate) fn offset(&self) -> Offset {
-        self.offset
+        self.statuses
+            .applied
+            .offset
+            .min(self.notices.applied.offset)
     }
 
-    /// Folds the next records in, on a thread that may block.
+    /// Folds the next records in, on a thread that may block, and stores the views now and then.
     pub(crate) async fn read(mut self, log: Arc<dyn EventLog>) -> Result<Self, Error> {
-        let read = move || {
-            for record in log.read(self.offset.next()).take(BATCH_RECORDS_MAX) {
-                let record = record?;
-                self.apply(&record);
+        blocking(move || {
+            for record in log.read(self.offset().next()).take(BATCH_RECORDS_MAX) {
+                self.apply(&record?);
             }
+            self.statuses.store();
+            self.notices.store();
             Ok(self)
-        };
-        tokio::task::spawn_blocking(read)
-            .await
-            .map_err(|error| Error::Reader(error.to_string()))?
+        })
+        .await
     }
 
-    fn apply(&mut self, record: &fluvial_event::Record) {
+    fn apply(&mut self, record: &Record) {
         if let Event::TermStarted(_) = &record.event {
             self.told.clear();
         }
         self.statuses.apply(record);
-        self.notices.apply(record);
-        self.offset = record.offset;
-        if let Some(notice) = self.notices.latest() {
+        if !self.notices.apply(record) {
+            return;
+        }
+        if let Some(notice) = self.notices.view.latest() {
             self.told.push_back(Told {
                 id: record.id,
                 offset: record.offset,
@@ -96,14 +169,159 @@ impl Follower {
 
     /// What is to be written, and was not answered before.
     pub(crate) fn take(&mut self) -> Vec<Change> {
-        let changed = self.statuses.take_changed();
+        let statuses = &mut self.statuses.view;
+        let changed = statuses.take_changed();
         let statuses = changed
             .into_iter()
-            .map(|object| match self.statuses.get(&object) {
+            .map(|object| match statuses.get(&object) {
                 Some(status) => Change::Status(status),
                 None => Change::Gone(object),
             });
         let told = self.told.drain(..).map(Change::Notice);
         statuses.chain(told).collect()
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| Error::Reader(error.to_string()))?
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use fluvial_event::{Concluded, Draft, ResourceObserved};
+    use fluvial_log::memory::{MemoryLog, MemoryState};
+    use fluvial_log::{Change as Pair, Pairs, contract};
+
+    use super::*;
+
+    fn source() -> ObjectRef {
+        ObjectRef {
+            group: "source.toolkit.fluxcd.io".into(),
+            kind: "GitRepository".into(),
+            name: "app".into(),
+            ..ObjectRef::default()
+        }
+    }
+
+    fn concluded(reason: &str) -> Draft {
+        let event = Concluded {
+            object: Some(source()),
+            reason: reason.into(),
+            ..Concluded::default()
+        };
+        Draft::news(event.into())
+    }
+
+    /// A source that fails, a great many terms, and the same failure again.
+    fn history() -> Vec<Record> {
+        let seen = ResourceObserved {
+            object: Some(source()),
+            uid: "u".into(),
+            ..ResourceObserved::default()
+        };
+        let first = [Draft::news(seen.into()), concluded("GitOperationFailed")];
+        let many = usize::try_from(STORE_RECORDS).unwrap();
+        let terms = (0..many).map(contract::draft);
+        let last = [concluded("GitOperationFailed"), concluded("NoRoute")];
+        contract::sealed(first.into_iter().chain(terms).chain(last))
+    }
+
+    /// Takes so many changes.
+    #[derive(Default)]
+    struct Failing {
+        state: MemoryState,
+        left: AtomicU64,
+    }
+
+    impl StateStore for Failing {
+        fn applied(&self) -> fluvial_log::Result<Applied> {
+            self.state.applied()
+        }
+
+        fn load(&self) -> Pairs<'_> {
+            self.state.load()
+        }
+
+        fn commit(&self, applied: Applied, changes: &[Pair]) -> fluvial_log::Result<()> {
+            if self.left.fetch_sub(1, Ordering::Relaxed) == 0 {
+                return Err(fluvial_log::Error::storage("write", "the disk is full"));
+            }
+            self.state.commit(applied, changes)
+        }
+
+        fn clear(&self) -> fluvial_log::Result<()> {
+            self.state.clear()
+        }
+
+        fn part(&self, name: &str, format: &str) -> fluvial_log::Result<Arc<dyn StateStore>> {
+            self.state.part(name, format)
+        }
+    }
+
+    async fn follow(log: &Arc<MemoryLog>, state: &Arc<MemoryState>) -> Follower {
+        let (log, state) = (Arc::clone(log), Arc::clone(state));
+        Follower::restore("host".into(), log, state).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_start_goes_on_from_what_was_stored() {
+        let records = history();
+        let log = Arc::new(MemoryLog::default());
+        let state = Arc::new(MemoryState::default());
+        let (before, after) = records.split_at(records.len() - 2);
+        log.append(before).unwrap();
+        let follower = follow(&log, &state).await;
+        assert_eq!(follower.offset(), Offset(0));
+        let stored = follower.read(log.clone()).await.unwrap().offset();
+        log.append(after).unwrap();
+
+        let again = follow(&log, &state).await;
+        assert_eq!(again.offset(), stored);
+        let mut again = again.read(log.clone()).await.unwrap();
+        let mut whole = follow(&log, &Arc::default())
+            .await
+            .read(log.clone())
+            .await
+            .unwrap();
+        let changes = whole.take();
+        assert_eq!(again.take(), changes);
+        let [Change::Status(_), Change::Notice(told)] = &changes[..] else {
+            panic!("a failure that is known was told again: {changes:?}");
+        };
+        assert_eq!(told.notice.reason, "NoRoute");
+    }
+
+    #[test]
+    fn after_a_failed_write_what_is_stored_stays_as_it_was() {
+        let records = history();
+        let log = MemoryLog::default();
+        log.append(&records).unwrap();
+        let state = Arc::new(Failing::default());
+        state.left.store(1, Ordering::Relaxed);
+        let mut kept = Kept {
+            view: Statuses::new("host"),
+            state: Some(state.clone()),
+            applied: Applied::default(),
+            stored: Offset::default(),
+        };
+        for record in &records {
+            kept.apply(record);
+            kept.store();
+            // Not only after so many.
+            kept.stored = Offset::default();
+        }
+        let applied = state.applied().unwrap();
+        assert_eq!(applied.offset, Offset(STORE_RECORDS));
+        let mut again = Statuses::new("host").load(state.load()).unwrap();
+        for record in &records[usize::try_from(STORE_RECORDS).unwrap()..] {
+            fluvial_view::Projection::apply(&mut again, record);
+        }
+        assert_eq!(again, kept.view);
     }
 }

@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 use fluvial_cluster::Cluster;
 use fluvial_event::Offset;
-use fluvial_log::EventLog;
+use fluvial_log::{EventLog, StateStore};
 use tokio::sync::watch;
 
 use follow::Follower;
@@ -67,16 +67,18 @@ pub enum Error {
     Reader(String),
 }
 
-/// Writes to `cluster` what `log` says, up to `head` and behind it, until `head` is closed.
+/// Writes to `cluster` what `log` says, up to `head` and behind it, until `head` is closed. What the views
+/// say is stored in parts of `state`, so that a start folds only what came after.
 ///
 /// Errors of the cluster are logged and tried again; only the log's end this.
 pub async fn run(
     cluster: Cluster,
     log: Arc<dyn EventLog>,
+    state: Arc<dyn StateStore>,
     mut head: watch::Receiver<Offset>,
     options: Options,
 ) -> Result<(), Error> {
-    let mut follower = Follower::new(options.advertised);
+    let mut follower = Follower::restore(options.advertised, Arc::clone(&log), state).await?;
     let mut writer = Writer::new(cluster, options.requests_max);
     loop {
         let goal = *head.borrow_and_update();

@@ -3,12 +3,13 @@
 use fluvial_api::Condition;
 use fluvial_event::Event;
 use serde::Serialize;
+use wincode::{SchemaRead, SchemaWrite};
 
 use super::conditions::{self, Saying};
 use super::{Context, Write};
 
 /// Conditions and nothing else.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, SchemaRead, SchemaWrite)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Bystander {
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -3,18 +3,41 @@
 //! A source that is asked and has nothing new changes nothing here, so that nothing is written.
 
 use fluvial_api::condition::{self, ARTIFACT_IN_STORAGE, FETCH_FAILED, Truth};
+use fluvial_api::git_repository::GitInclude;
 use fluvial_api::status::Artifact;
 use fluvial_api::{GitRepositorySpec, GitRepositoryStatus};
 use fluvial_event::{Concluded, Event, ResourceObserved, command};
+use wincode::{SchemaRead, SchemaWrite};
 
 use super::conditions::{self, Saying};
 use super::{Context, Write};
 
 /// What is said of one GitRepository.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, SchemaRead, SchemaWrite)]
 pub(super) struct GitRepository {
     pub(super) status: GitRepositoryStatus,
-    spec: Option<GitRepositorySpec>,
+    /// None where the spec cannot be read.
+    asked: Option<Asked>,
+}
+
+/// What of a spec stands in the status, once an artifact was made with it.
+#[derive(Clone, Debug, PartialEq, SchemaRead, SchemaWrite)]
+struct Asked {
+    ignore: Option<String>,
+    include: Vec<GitInclude>,
+    recurse_submodules: bool,
+    sparse_checkout: Vec<String>,
+}
+
+impl From<GitRepositorySpec> for Asked {
+    fn from(spec: GitRepositorySpec) -> Self {
+        Self {
+            ignore: spec.ignore,
+            include: spec.include,
+            recurse_submodules: spec.recurse_submodules,
+            sparse_checkout: spec.sparse_checkout,
+        }
+    }
 }
 
 impl Write for GitRepository {
@@ -27,7 +50,8 @@ impl Write for GitRepository {
 
 impl GitRepository {
     pub(super) fn observe(&mut self, seen: &ResourceObserved) {
-        self.spec = serde_json::from_slice(&seen.spec).ok();
+        let spec = serde_json::from_slice::<GitRepositorySpec>(&seen.spec);
+        self.asked = spec.ok().map(Asked::from);
     }
 
     pub(super) fn apply(&mut self, context: &Context<'_>) {
@@ -113,14 +137,14 @@ impl GitRepository {
 
     /// Notes what the artifact was made with.
     fn observed(&mut self) {
-        let Some(spec) = &self.spec else {
+        let Some(asked) = &self.asked else {
             return;
         };
-        self.status.observed_ignore.clone_from(&spec.ignore);
-        self.status.observed_include.clone_from(&spec.include);
-        self.status.observed_recurse_submodules = spec.recurse_submodules;
+        self.status.observed_ignore.clone_from(&asked.ignore);
+        self.status.observed_include.clone_from(&asked.include);
+        self.status.observed_recurse_submodules = asked.recurse_submodules;
         let sparse = &mut self.status.observed_sparse_checkout;
-        sparse.clone_from(&spec.sparse_checkout);
+        sparse.clone_from(&asked.sparse_checkout);
     }
 
     fn handled(&mut self, requested_at: &str) {

@@ -7,27 +7,45 @@ use std::collections::BTreeMap;
 
 use fluvial_api::condition::{self, HEALTHY, READY, STALLED, Truth};
 use fluvial_api::status::{Attempt, ResourceInventory, ResourceRef, record_attempt};
-use fluvial_api::{KustomizationSpec, KustomizationStatus};
+use fluvial_api::{Duration, KustomizationSpec, KustomizationStatus};
 use fluvial_event::{
     BuildKustomization, Command, Concluded, Event, InventoryEntry, ResourceObserved, Timestamp,
     Waited, command,
 };
+use wincode::{SchemaRead, SchemaWrite};
 
 use super::conditions::{self, Saying};
 use super::{Context, Write};
 use crate::text;
 
 /// What is said of one Kustomization.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, SchemaRead, SchemaWrite)]
 pub(super) struct Kustomization {
     pub(super) status: KustomizationStatus,
-    spec: Option<KustomizationSpec>,
+    /// None where the spec cannot be read.
+    asked: Option<Asked>,
     /// The revision of the attempt in hand.
     revision: String,
     /// Whether the attempt in hand is of nothing new, so that Ready stays.
     is_quiet: bool,
     /// When the health checks began.
     checking: Option<Timestamp>,
+}
+
+/// What of a spec is spoken of in the status.
+#[derive(Clone, Debug, PartialEq, SchemaRead, SchemaWrite)]
+struct Asked {
+    timeout: Duration,
+    health_checks: bool,
+}
+
+impl From<KustomizationSpec> for Asked {
+    fn from(spec: KustomizationSpec) -> Self {
+        Self {
+            timeout: spec.timeout_or_default(),
+            health_checks: spec.wait || !spec.health_checks.is_empty(),
+        }
+    }
 }
 
 impl Write for Kustomization {
@@ -53,7 +71,8 @@ impl Kustomization {
     }
 
     pub(super) fn observe(&mut self, seen: &ResourceObserved) {
-        self.spec = serde_json::from_slice(&seen.spec).ok();
+        let spec = serde_json::from_slice::<KustomizationSpec>(&seen.spec);
+        self.asked = spec.ok().map(Asked::from);
     }
 
     pub(super) fn apply(&mut self, context: &Context<'_>) {
@@ -119,13 +138,12 @@ impl Kustomization {
     }
 
     fn progress(&mut self, context: &Context<'_>, doing: &str) {
-        let (false, Some(spec)) = (self.is_quiet, &self.spec) else {
+        let (false, Some(asked)) = (self.is_quiet, &self.asked) else {
             return;
         };
         let message = format!(
             "{doing} for revision {} with a timeout of {}",
-            self.revision,
-            spec.timeout_or_default()
+            self.revision, asked.timeout
         );
         conditions::progress(&mut self.status.conditions, context, &message);
     }
@@ -188,10 +206,7 @@ impl Kustomization {
     /// Healthy is said of those that have health checks, anew when they had to be waited for.
     fn healthy(&mut self, context: &Context<'_>) {
         let list = &mut self.status.conditions;
-        let is_checked = self
-            .spec
-            .as_ref()
-            .is_some_and(|spec| spec.wait || !spec.health_checks.is_empty());
+        let is_checked = self.asked.as_ref().is_some_and(|asked| asked.health_checks);
         let checking = self.checking.take();
         if !is_checked {
             condition::remove(list, HEALTHY);
