@@ -20,6 +20,8 @@ use serde_json::Map;
 use fields::Fields;
 use list::Pairing;
 
+pub use list::labels;
+
 /// The parts of `metadata` that a manifest may set; the rest is identity or the server's.
 const METADATA: [&str; 4] = ["labels", "annotations", "finalizers", "ownerReferences"];
 
@@ -255,7 +257,7 @@ fn is_empty_map(value: &Value) -> bool {
 }
 
 /// One step into a map: `.replicas`, or `[app.kubernetes.io/name]` where a dot would mislead.
-fn segment(key: &str) -> String {
+pub fn segment(key: &str) -> String {
     let is_word = !key.is_empty()
         && key
             .chars()

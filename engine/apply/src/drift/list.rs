@@ -62,6 +62,14 @@ impl<'a> Pairing<'a> {
     }
 }
 
+/// What names each item of two lists, where every item of both is found by the same keys: `app`,
+/// `80/TCP`. `None` for lists whose items have no names.
+pub fn labels(old: &[Value], new: &[Value]) -> Option<[Vec<String>; 2]> {
+    let keys = usual_keys(old, new)?;
+    let labels = |items: &[Value]| items.iter().map(|item| label(keys, item)).collect();
+    Some([labels(old), labels(new)])
+}
+
 fn usual_keys(desired: &[Value], live: &[Value]) -> Option<&'static [&'static str]> {
     USUAL_KEYS.into_iter().find(|keys| {
         [desired, live]
