@@ -436,10 +436,8 @@ fn state_parts(open: OpenState<'_>) {
     part("on", "1").clear().expect("there is room");
     open().clear().expect("there is room");
     assert_eq!(load(&*part("one", "1")), pairs(b"one"));
-    assert_eq!(
-        (load(&*part("on", "1")).len(), load(&*open()).len()),
-        (0, 0)
-    );
+    assert_eq!(load(&*part("on", "1")), []);
+    assert_eq!(load(&*open()), []);
     let other = part("one", "2");
     assert_eq!(other.applied().expect("it is readable"), Applied::default());
     assert_eq!(load(&*other), []);
