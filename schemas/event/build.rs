@@ -1,11 +1,12 @@
 //! Compiles the protobuf families to Rust, without an installed protoc.
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    const FAMILIES: [&str; 7] = [
+    const FAMILIES: [&str; 8] = [
         "proto/decision.proto",
         "proto/engine.proto",
         "proto/kustomization.proto",
         "proto/live.proto",
+        "proto/notify.proto",
         "proto/object.proto",
         "proto/resource.proto",
         "proto/source.proto",

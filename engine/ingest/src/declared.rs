@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fluvial_api::kinds::{self, Kind};
-use fluvial_api::{GitRepository, Kustomization, metadata};
+use fluvial_api::{Alert, GitRepository, Kustomization, Provider, metadata};
 use fluvial_apply::drift;
 use fluvial_event::{Draft, InventoryEntry, ObjectRef, ResourceDeleted, ResourceObserved};
 use fluvial_manifest::digest::canonical;
+use fluvial_reduce::marks;
 use serde_json::Value;
 
 use crate::hear::{Known, Watcher, identity, named, text};
@@ -19,9 +20,9 @@ pub fn watched() -> impl Iterator<Item = &'static Kind> {
         .filter(|kind| kind.is_reconciled || has_status(kind))
 }
 
-/// flux: Provider and Alert are static since v1beta3.
+/// flux: an ExternalArtifact is its maker's.
 fn has_status(kind: &Kind) -> bool {
-    !matches!(kind.kind, "Alert" | "Provider" | "ExternalArtifact")
+    !matches!(kind.kind, "ExternalArtifact")
 }
 
 /// What of a declaration decides whether it is news.
@@ -31,6 +32,7 @@ struct Face {
     generation: i64,
     deleting: bool,
     finalizer: bool,
+    marks: String,
     requested_at: String,
 }
 
@@ -61,6 +63,7 @@ impl Declarations {
             generation: declared.generation,
             deleting: declared.deleting,
             finalizer: declared.finalizer,
+            marks: declared.marks.clone(),
             requested_at: declared.requested_at.clone(),
         })
     }
@@ -86,6 +89,7 @@ impl Watcher for Declarations {
             generation: observed.generation,
             deleting: observed.deleting,
             finalizer: observed.finalizer,
+            marks: marks(&observed.labels, &observed.event_metadata),
             requested_at: observed.requested_at.clone(),
         };
         let key = identity(object);
@@ -140,10 +144,20 @@ fn read(kind: &Kind, object: &Value) -> ResourceObserved {
         "Kustomization" => Kustomization::read(object)
             .map_err(|error| error.to_string())
             .and_then(|it| serde_json::to_vec(&it.spec).map_err(|error| error.to_string())),
+        "Alert" => Alert::read(object)
+            .map_err(|error| error.to_string())
+            .and_then(|it| serde_json::to_vec(&it.spec).map_err(|error| error.to_string())),
+        // What may be a credential is read when it is used, and never recorded.
+        "Provider" => Provider::read(object)
+            .map_err(|error| error.to_string())
+            .and_then(|it| {
+                serde_json::to_vec(&it.spec.recorded()).map_err(|error| error.to_string())
+            }),
         _ => Ok(b"{}".to_vec()),
     };
     let (spec, invalid) = match spec {
         Ok(spec) => (spec, String::new()),
+        Err(error) if *kind == kinds::PROVIDER => (b"{}".to_vec(), error),
         Err(error) => (canonical(object.get("spec").unwrap_or(&Value::Null)), error),
     };
     let finalizers = object
@@ -172,7 +186,21 @@ fn read(kind: &Kind, object: &Value) -> ResourceObserved {
         requested_at: annotation.unwrap_or_default().to_owned(),
         inventory: inventory(object),
         handled_at: text(object, "/status/lastHandledReconcileAt").to_owned(),
+        labels: texts(object, "/metadata/labels").collect(),
+        event_metadata: texts(object, "/metadata/annotations")
+            .filter_map(|(key, value)| {
+                let key = key.strip_prefix(metadata::annotation::EVENT_PREFIX)?;
+                Some((key.to_owned(), value))
+            })
+            .collect(),
     }
+}
+
+fn texts<'a>(object: &'a Value, pointer: &str) -> impl Iterator<Item = (String, String)> + 'a {
+    let map = object.pointer(pointer).and_then(Value::as_object);
+    map.into_iter()
+        .flatten()
+        .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
 }
 
 fn inventory(object: &Value) -> Vec<InventoryEntry> {

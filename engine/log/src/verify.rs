@@ -98,6 +98,9 @@ pub fn blobs(event: &Event) -> impl Iterator<Item = &str> {
         | Event::WatchGap(_)
         | Event::FinalizerSet(_)
         | Event::CommandFailed(_)
+        | Event::NotificationDelivered(_)
+        | Event::NotificationFailed(_)
+        | Event::NotificationParked(_)
         | Event::CommandIssued(_)
         | Event::Waited(_)
         | Event::Concluded(_) => (None, None),

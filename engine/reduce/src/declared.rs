@@ -1,8 +1,10 @@
 //! What every declared object has, whatever its kind: its identity, its requests, its last end.
 
+use std::collections::BTreeMap;
+
 use fluvial_event::{
-    Command, CommandFailed, Concluded, Decision, FinalizerSet, ObjectRef, Record, ResourceObserved,
-    SetFinalizer, Timestamp, Waited, command,
+    Command, CommandFailed, Concluded, Decision, Digest, Event, FinalizerSet, ObjectRef, Record,
+    ResourceObserved, SetFinalizer, Timestamp, Waited, command,
 };
 use wincode::{SchemaRead, SchemaWrite};
 
@@ -42,6 +44,8 @@ pub struct Declared {
     pub invalid: String,
     pub deleting: bool,
     pub finalizer: bool,
+    /// Digest of the labels and annotations that are recorded; empty where there are none.
+    pub marks: String,
     pub requested_at: String,
     pub handled_at: String,
     pub outstanding: Option<Outstanding>,
@@ -75,6 +79,7 @@ impl Declared {
         self.invalid.clone_from(&seen.invalid);
         self.deleting = seen.deleting;
         self.finalizer = seen.finalizer;
+        self.marks = marks(&seen.labels, &seen.event_metadata);
         self.requested_at.clone_from(&seen.requested_at);
     }
 
@@ -178,6 +183,41 @@ impl Declared {
         (!self.finalizer).then(|| self.set_finalizer(object, true))
     }
 
+    /// Folds a record into an object of which nothing is asked but what is declared.
+    pub(crate) fn evolve_static(&mut self, record: &Record) {
+        if let Event::ResourceObserved(seen) = &record.event {
+            self.observe(seen);
+        } else if let Event::Concluded(concluded) = &record.event {
+            self.conclude(concluded, record.time);
+        } else if let Event::CommandIssued(_) = &record.event {
+            self.issue(record);
+        } else if let Event::FinalizerSet(set) = &record.event {
+            self.finalizer_set(set, record);
+        } else if let Event::CommandFailed(failed) = &record.event {
+            self.stumble(failed, record);
+        } else if let Event::Waited(waited) = &record.event {
+            self.wait(waited);
+        }
+    }
+
+    /// What comes first for such an object: it gets no finalizer, and one that an earlier engine left
+    /// is taken off, or it would never go.
+    pub(crate) fn decide_static(&self, object: &ObjectRef, now: Timestamp) -> Option<Due> {
+        if self.outstanding.is_some() {
+            return Some(Due::Never);
+        }
+        if now.0 < self.paused_until {
+            return Some(Due::At(Timestamp(self.paused_until)));
+        }
+        self.deleting.then(|| {
+            if self.finalizer {
+                self.set_finalizer(object, false)
+            } else {
+                Due::Never
+            }
+        })
+    }
+
     pub(crate) fn set_finalizer(&self, object: &ObjectRef, present: bool) -> Due {
         self.command(command::Kind::SetFinalizer(SetFinalizer {
             object: Some(self.named(object)),
@@ -214,4 +254,20 @@ impl Declared {
             ..object.clone()
         }
     }
+}
+
+/// The digest of labels and event metadata, by which a change of them is news; empty where there are none.
+pub fn marks(labels: &BTreeMap<String, String>, metadata: &BTreeMap<String, String>) -> String {
+    if labels.is_empty() && metadata.is_empty() {
+        return String::new();
+    }
+    let mut bytes = Vec::new();
+    for all in [labels, metadata] {
+        bytes.extend_from_slice(&(all.len() as u64).to_le_bytes());
+        for text in all.iter().flat_map(|(key, value)| [key, value]) {
+            bytes.extend_from_slice(&(text.len() as u64).to_le_bytes());
+            bytes.extend_from_slice(text.as_bytes());
+        }
+    }
+    Digest::of(&bytes).to_string()
 }

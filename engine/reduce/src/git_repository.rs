@@ -96,7 +96,10 @@ impl Source {
             | Event::ObjectGone(_)
             | Event::TermStarted(_)
             | Event::TimerFired(_)
-            | Event::WatchGap(_) => {}
+            | Event::WatchGap(_)
+            | Event::NotificationDelivered(_)
+            | Event::NotificationFailed(_)
+            | Event::NotificationParked(_) => {}
         }
     }
 

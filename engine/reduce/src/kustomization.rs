@@ -180,6 +180,9 @@ impl Kustomization {
             | Event::FetchFailed(_)
             | Event::ObjectObserved(_)
             | Event::ObjectGone(_)
+            | Event::NotificationDelivered(_)
+            | Event::NotificationFailed(_)
+            | Event::NotificationParked(_)
             | Event::TermStarted(_)
             | Event::TimerFired(_)
             | Event::WatchGap(_) => {}

@@ -3,13 +3,14 @@
 //! [`World`] is everything known about every object as of one offset. Its two doors are
 //! [`World::evolve`], which folds one record in, and [`World::decide`], which says what is due; a
 //! decision takes effect only when it comes back as a record. Each kind has a file of its own:
-//! `git_repository`, `kustomization`. `live` is what the cluster was last seen to hold.
+//! `alert`, `git_repository`, `kustomization`. `live` is what the cluster was last seen to hold.
 //!
 //! Invariants: no clock but the record's, no chance but a hash, no order but the keys'; no event makes
 //! it fail; a decision that is recorded is not due again. So the same log gives the same world.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 #![deny(clippy::wildcard_enum_match_arm)]
 
+mod alert;
 mod bystander;
 mod declared;
 mod git_repository;
@@ -24,7 +25,7 @@ mod state;
 mod tests;
 mod world;
 
-pub use declared::{Conclusion, Declared, Outstanding};
+pub use declared::{Conclusion, Declared, Outstanding, marks};
 pub use git_repository::Source;
 pub use index::Watched;
 pub use kustomization::{Kustomization, Owned};

@@ -6,6 +6,7 @@
 use fluvial_event::ObjectRef;
 use wincode::{SchemaRead, SchemaWrite};
 
+use crate::alert::{Alert, Provider};
 use crate::bystander::Bystander;
 use crate::git_repository::Source;
 use crate::kustomization::{Core, Owned};
@@ -45,6 +46,10 @@ pub enum Key {
     Seen(ObjectRef),
     /// An object of a kind that this version does not reconcile.
     Bystander(ObjectRef),
+    /// An Alert.
+    Alert(ObjectRef),
+    /// A Provider.
+    Provider(ObjectRef),
 }
 
 /// One stored value.
@@ -56,6 +61,8 @@ pub(crate) enum Value {
     Owned(Box<Owned>),
     Seen(Box<Seen>),
     Bystander(Box<Bystander>),
+    Alert(Box<Alert>),
+    Provider(Box<Provider>),
 }
 
 impl Key {
@@ -73,6 +80,8 @@ pub(crate) fn to_bytes(value: &Value) -> Vec<u8> {
         Value::Owned(owned) => write(&**owned),
         Value::Seen(seen) => write(&**seen),
         Value::Bystander(bystander) => write(&**bystander),
+        Value::Alert(alert) => write(&**alert),
+        Value::Provider(provider) => write(&**provider),
     };
     let mut bytes = vec![LAYOUT];
     bytes.extend_from_slice(&body);
@@ -92,6 +101,8 @@ pub(crate) fn from_bytes(key: &[u8], value: &[u8]) -> Result<(Key, Value), Error
         Key::Owned(..) => Value::Owned(read(body)?),
         Key::Seen(_) => Value::Seen(read(body)?),
         Key::Bystander(_) => Value::Bystander(read(body)?),
+        Key::Alert(_) => Value::Alert(read(body)?),
+        Key::Provider(_) => Value::Provider(read(body)?),
     };
     Ok((key, value))
 }
@@ -164,6 +175,7 @@ mod tests {
         invalid: &'a str,
         deleting: bool,
         finalizer: bool,
+        marks: &'a str,
         requested_at: &'a str,
         handled_at: &'a str,
         outstanding: Option<MirroredOutstanding>,
@@ -231,6 +243,7 @@ mod tests {
             generation: -2,
             spec: b"{}".to_vec(),
             finalizer: true,
+            marks: "m".into(),
             outstanding: Some(Outstanding {
                 id: [7; 16],
                 offset: u64::MAX,
@@ -259,6 +272,7 @@ mod tests {
             invalid: "",
             deleting: false,
             finalizer: true,
+            marks: "m",
             requested_at: "",
             handled_at: "",
             outstanding: Some(MirroredOutstanding {

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fluvial_event::{Decision, Event, Id, ObjectRef, ObjectsApplied, Record, Timestamp};
 
+use crate::alert::{Alert, Provider};
 use crate::bystander::Bystander;
 use crate::git_repository::Source;
 use crate::index::{Index, Links};
@@ -40,6 +41,8 @@ pub struct World {
     pub(crate) sources: BTreeMap<ObjectRef, Source>,
     pub(crate) kustomizations: BTreeMap<ObjectRef, Kustomization>,
     bystanders: BTreeMap<ObjectRef, Bystander>,
+    alerts: BTreeMap<ObjectRef, Alert>,
+    providers: BTreeMap<ObjectRef, Provider>,
     pub(crate) seen: BTreeMap<ObjectRef, Seen>,
     // What follows is derived: it is never stored and is no part of the state.
     index: Index,
@@ -88,6 +91,9 @@ impl World {
             | Event::TimerFired(_)
             | Event::FinalizerSet(_)
             | Event::CommandFailed(_)
+            | Event::NotificationDelivered(_)
+            | Event::NotificationFailed(_)
+            | Event::NotificationParked(_)
             | Event::CommandIssued(_)
             | Event::Waited(_)
             | Event::Concluded(_)) => {
@@ -149,6 +155,10 @@ impl World {
             kustomization.decide(object, self.now, self)
         } else if let Some(bystander) = self.bystanders.get(object) {
             bystander.decide(object)
+        } else if let Some(alert) = self.alerts.get(object) {
+            alert.decide(object, self.now)
+        } else if let Some(provider) = self.providers.get(object) {
+            provider.decide(object, self.now)
         } else {
             Due::Never
         }
@@ -199,6 +209,20 @@ impl World {
                     .or_default()
                     .evolve(record, &self.seen);
                 self.settle_kustomization(object);
+            }
+            ("notification.toolkit.fluxcd.io", "Alert") => {
+                self.alerts
+                    .entry(object.clone())
+                    .or_default()
+                    .evolve(record);
+                self.dirty.insert(Key::Alert(object.clone()));
+            }
+            ("notification.toolkit.fluxcd.io", "Provider") => {
+                self.providers
+                    .entry(object.clone())
+                    .or_default()
+                    .evolve(record);
+                self.dirty.insert(Key::Provider(object.clone()));
             }
             _ => {
                 self.bystanders
@@ -307,6 +331,8 @@ impl World {
             .keys()
             .chain(self.kustomizations.keys())
             .chain(self.bystanders.keys())
+            .chain(self.alerts.keys())
+            .chain(self.providers.keys())
             .cloned()
             .collect();
         for object in all {
@@ -352,6 +378,12 @@ impl World {
         }
         if self.bystanders.remove(object).is_some() {
             self.dirty.insert(Key::Bystander(object.clone()));
+        }
+        if self.alerts.remove(object).is_some() {
+            self.dirty.insert(Key::Alert(object.clone()));
+        }
+        if self.providers.remove(object).is_some() {
+            self.dirty.insert(Key::Provider(object.clone()));
         }
         if let Some(kustomization) = self.kustomizations.remove(object) {
             self.dirty.insert(Key::Kustomization(object.clone()));

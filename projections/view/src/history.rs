@@ -223,6 +223,9 @@ impl Projection for History {
             | Event::WatchGap(_)
             | Event::FinalizerSet(_)
             | Event::CommandFailed(_)
+            | Event::NotificationDelivered(_)
+            | Event::NotificationFailed(_)
+            | Event::NotificationParked(_)
             | Event::Waited(_) => {}
         }
     }

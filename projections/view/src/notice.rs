@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fluvial_api::{GitRepositorySpec, KustomizationSpec, kinds};
 use fluvial_event::{
-    Action, Concluded, Event, ObjectRef, ObjectsApplied, ObjectsPruned, Record, ResourceObserved,
-    Waited,
+    Action, Concluded, Event, Notification, ObjectRef, ObjectsApplied, ObjectsPruned, Record,
+    ResourceObserved, Waited,
 };
 use wincode::{SchemaRead, SchemaWrite};
 
@@ -198,6 +198,8 @@ impl Known {
             Event::ObjectsPruned(pruned) => pruned_lines(pruned),
             Event::Waited(waited) => waiting(waited),
             Event::Concluded(concluded) => self.concluded(object, concluded),
+            Event::NotificationFailed(it) => Some(not_told(it.notification.as_ref(), &it.message)),
+            Event::NotificationParked(it) => Some(not_told(it.notification.as_ref(), &it.message)),
             Event::ResourceObserved(_)
             | Event::ResourceDeleted(_)
             | Event::SourceUnchanged(_)
@@ -210,6 +212,7 @@ impl Known {
             | Event::WatchGap(_)
             | Event::FinalizerSet(_)
             | Event::CommandFailed(_)
+            | Event::NotificationDelivered(_)
             | Event::CommandIssued(_) => None,
         }
     }
@@ -291,6 +294,19 @@ fn progress(lines: impl Iterator<Item = String>) -> Option<News> {
         message = format!("{message}\nand {more} more");
     }
     (!message.is_empty()).then(|| News::good("Progressing", message))
+}
+
+/// flux: notification-controller says so on the Alert, and tries no more; we do.
+fn not_told(notification: Option<&Notification>, why: &str) -> News {
+    let about = notification.and_then(|it| it.about.as_ref());
+    let about = about.map(ToString::to_string).unwrap_or_default();
+    let message = format!("cannot notify of {about}: {why}");
+    let message = first_bytes(&message, MESSAGE_BYTES_MAX).to_owned();
+    News::bad("NotificationDispatchFailed", message)
+}
+
+fn first_bytes(text: &str, bytes: usize) -> &str {
+    &text[..text.floor_char_boundary(bytes)]
 }
 
 fn waiting(waited: &Waited) -> Option<News> {

@@ -255,7 +255,10 @@ fn is_told(event: &Event) -> bool {
         | Event::TimerFired(_)
         | Event::WatchGap(_)
         | Event::FinalizerSet(_)
-        | Event::CommandFailed(_) => false,
+        | Event::CommandFailed(_)
+        | Event::NotificationDelivered(_)
+        | Event::NotificationFailed(_)
+        | Event::NotificationParked(_) => false,
     }
 }
 

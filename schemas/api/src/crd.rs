@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::kinds::{self, Kind};
 use crate::metadata::marker;
 use crate::schema::{Schema, open_object};
-use crate::{git_repository, kustomization};
+use crate::{alert, git_repository, kustomization, provider};
 
 pub use yaml::to_yaml;
 
@@ -113,6 +113,12 @@ fn parts(kind: &Kind) -> (Schema, Schema) {
             kustomization::spec_schema(),
             kustomization::status_schema().default(unobserved),
         );
+    }
+    if *kind == kinds::ALERT {
+        return (alert::spec_schema(), open_object(""));
+    }
+    if *kind == kinds::PROVIDER {
+        return (provider::spec_schema(), open_object(""));
     }
     let status = open_object("Not written by this version of Fluvial.");
     let is_observed = ![&kinds::EXTERNAL_ARTIFACT, &kinds::ARTIFACT_GENERATOR].contains(&kind);

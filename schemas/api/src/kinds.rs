@@ -173,7 +173,8 @@ pub static HELM_RELEASE: Kind = Kind {
 pub static PROVIDER: Kind = Kind {
     kind: "Provider",
     plural: "providers",
-    aliases: &["alert-provider"],
+    aliases: &["alert-provider", "alert-providers"],
+    is_reconciled: true,
     ..NOTIFICATION_KIND
 };
 
@@ -182,6 +183,7 @@ pub static ALERT: Kind = Kind {
     kind: "Alert",
     plural: "alerts",
     finalizer: None,
+    is_reconciled: true,
     ..NOTIFICATION_KIND
 };
 
@@ -285,6 +287,19 @@ impl Kind {
             self.part(object, "metadata", &shared::metadata())?,
             self.part(object, "spec", spec)?,
             self.part(object, "status", status)?,
+        ))
+    }
+
+    /// Reads metadata and spec of an object of this kind, in any version; it has no status that counts.
+    pub(crate) fn read_static<Spec: DeserializeOwned>(
+        &self,
+        object: &Value,
+        spec: &Schema,
+    ) -> Result<(Metadata, Spec), Error> {
+        self.check_type(object)?;
+        Ok((
+            self.part(object, "metadata", &shared::metadata())?,
+            self.part(object, "spec", spec)?,
         ))
     }
 

@@ -15,6 +15,7 @@
 //! Start reading at [`kustomization`], then `schema.rs`.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod alert;
 pub mod condition;
 pub mod crd;
 pub mod duration;
@@ -23,15 +24,18 @@ pub mod git_repository;
 pub mod kinds;
 pub mod kustomization;
 pub mod metadata;
+pub mod provider;
 pub mod reason;
 pub mod reference;
 mod schema;
 pub mod status;
 
+pub use alert::{Alert, AlertSpec, EventSeverity, EventSource};
 pub use condition::Condition;
 pub use duration::Duration;
 pub use error::Error;
 pub use git_repository::{GitRepository, GitRepositorySpec, GitRepositoryStatus};
 pub use kustomization::{Kustomization, KustomizationSpec, KustomizationStatus};
 pub use metadata::Metadata;
+pub use provider::{Provider, ProviderSpec};
 pub use reason::Reason;

@@ -49,7 +49,7 @@ struct Text {
 
 /// A form of text: the pattern that the API server checks, and the same in Rust.
 pub(crate) struct Form {
-    /// The regular expression in the CRD.
+    /// The regular expression in the CRD; empty where none can say it.
     pub(crate) pattern: &'static str,
     /// What is allowed, to finish the sentence "must be …".
     pub(crate) says: &'static str,

@@ -7,7 +7,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use fluvial_api::{GitRepository, Kustomization, crd, kinds};
+use fluvial_api::{Alert, GitRepository, Kustomization, Provider, crd, kinds};
 use serde_json::{Value, json};
 
 /// `UPDATE=1 cargo test -p fluvial-api` writes them.
@@ -197,6 +197,34 @@ fn the_model_has_every_field_of_the_schema() {
         serde_json::to_value(&read.status).unwrap(),
         written["status"]
     );
+}
+
+/// The same of the kinds without a status.
+#[test]
+fn the_model_of_static_kinds_has_every_field_of_the_schema() {
+    let object = |kind: &kinds::Kind| {
+        let definition = crd::definition(kind);
+        let root = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+        assert!(root["properties"].get("status").is_none());
+        let mut spec = sample(&root["properties"]["spec"]);
+        if *kind == kinds::PROVIDER {
+            // Only with these may there be a commitStatusExpr.
+            spec["type"] = json!("github");
+            spec["proxy"] = json!("http://proxy");
+        }
+        json!({
+            "apiVersion": kind.api_version(),
+            "kind": kind.kind,
+            "metadata": {"name": "app", "namespace": "default"},
+            "spec": spec,
+        })
+    };
+    let written = object(&kinds::ALERT);
+    let read = Alert::read(&written).unwrap();
+    assert_eq!(serde_json::to_value(&read.spec).unwrap(), written["spec"]);
+    let written = object(&kinds::PROVIDER);
+    let read = Provider::read(&written).unwrap();
+    assert_eq!(serde_json::to_value(&read.spec).unwrap(), written["spec"]);
 }
 
 /// Whatever an object holds, reading it answers.

@@ -96,6 +96,12 @@ events! {
     FinalizerSet = 504 v 1,
     /// A command failed for a reason of the engine's own.
     CommandFailed = 505 v 1,
+    /// A notification arrived.
+    NotificationDelivered = 701 v 1,
+    /// A notification did not arrive; it is tried again.
+    NotificationFailed = 702 v 1,
+    /// A notification did not arrive, and is not tried again.
+    NotificationParked = 703 v 1,
     /// Decided: a command.
     CommandIssued = 901 v 1,
     /// Decided: nothing now, and why.
@@ -123,6 +129,9 @@ impl Event {
             Self::TimerFired(it) => it.object.as_ref(),
             Self::FinalizerSet(it) => it.object.as_ref(),
             Self::CommandFailed(it) => it.object.as_ref(),
+            Self::NotificationDelivered(it) => it.object.as_ref(),
+            Self::NotificationFailed(it) => it.object.as_ref(),
+            Self::NotificationParked(it) => it.object.as_ref(),
             Self::CommandIssued(it) => it.command.as_ref().and_then(Command::object),
             Self::Waited(it) => it.object.as_ref(),
             Self::Concluded(it) => it.object.as_ref(),

@@ -317,6 +317,7 @@ fn declaration(object: &ObjectRef, declared: &Declaration, view: View<'_>) -> Ve
         requested_at: declared.requested_at.clone(),
         inventory: declared.inventory.clone(),
         handled_at: declared.handled_at.clone(),
+        ..ResourceObserved::default()
     };
     vec![Draft::news(seen.into()).by("manager:kubectl")]
 }

@@ -160,7 +160,19 @@ impl World {
             .bystanders
             .iter()
             .map(|(object, it)| (object, it.declared()));
-        sources.chain(kustomizations).chain(bystanders)
+        let alerts = self
+            .alerts
+            .iter()
+            .map(|(object, it)| (object, &it.declared));
+        let providers = self
+            .providers
+            .iter()
+            .map(|(object, it)| (object, &it.declared));
+        sources
+            .chain(kustomizations)
+            .chain(bystanders)
+            .chain(alerts)
+            .chain(providers)
     }
 
     /// Every command that has no outcome yet.
@@ -186,6 +198,12 @@ impl World {
         }
         if let Some(kustomization) = self.kustomizations.get(object) {
             return Some(&kustomization.core.declared);
+        }
+        if let Some(alert) = self.alerts.get(object) {
+            return Some(&alert.declared);
+        }
+        if let Some(provider) = self.providers.get(object) {
+            return Some(&provider.declared);
         }
         self.bystanders.get(object).map(Bystander::declared)
     }

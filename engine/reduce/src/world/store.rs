@@ -11,7 +11,7 @@ use crate::state::{self, Error, Key, Value};
 /// How the world is stored and read back.
 impl World {
     /// The format of what is stored: a state of another one is folded again.
-    pub const FORMAT: &str = "world/2";
+    pub const FORMAT: &str = "world/3";
 
     /// What changed since this was last asked: keys with their values, `None` for what is gone.
     pub fn changes(&mut self) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
@@ -51,6 +51,14 @@ impl World {
                 .bystanders
                 .get(object)
                 .map(|it| Value::Bystander(Box::new(it.clone()))),
+            Key::Alert(object) => self
+                .alerts
+                .get(object)
+                .map(|it| Value::Alert(Box::new(it.clone()))),
+            Key::Provider(object) => self
+                .providers
+                .get(object)
+                .map(|it| Value::Provider(Box::new(it.clone()))),
         }
     }
 
@@ -58,6 +66,8 @@ impl World {
         let mut keys = BTreeSet::from([Key::Clock]);
         keys.extend(self.sources.keys().cloned().map(Key::Source));
         keys.extend(self.bystanders.keys().cloned().map(Key::Bystander));
+        keys.extend(self.alerts.keys().cloned().map(Key::Alert));
+        keys.extend(self.providers.keys().cloned().map(Key::Provider));
         keys.extend(self.seen.keys().cloned().map(Key::Seen));
         for (object, kustomization) in &self.kustomizations {
             keys.insert(Key::Kustomization(object.clone()));
@@ -114,6 +124,12 @@ impl World {
                 (Key::Bystander(object), Value::Bystander(bystander)) => {
                     world.bystanders.insert(object, *bystander);
                 }
+                (Key::Alert(object), Value::Alert(alert)) => {
+                    world.alerts.insert(object, *alert);
+                }
+                (Key::Provider(object), Value::Provider(provider)) => {
+                    world.providers.insert(object, *provider);
+                }
                 (key, _) => return Err(Error(format!("{key:?} holds a value of another kind"))),
             }
         }
@@ -153,6 +169,8 @@ impl PartialEq for World {
             && self.sources == other.sources
             && self.kustomizations == other.kustomizations
             && self.bystanders == other.bystanders
+            && self.alerts == other.alerts
+            && self.providers == other.providers
             && self.seen == other.seen
     }
 }

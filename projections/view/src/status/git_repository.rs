@@ -92,7 +92,10 @@ impl GitRepository {
             | Event::TimerFired(_)
             | Event::WatchGap(_)
             | Event::FinalizerSet(_)
-            | Event::CommandFailed(_) => {}
+            | Event::CommandFailed(_)
+            | Event::NotificationDelivered(_)
+            | Event::NotificationFailed(_)
+            | Event::NotificationParked(_) => {}
         }
     }
 

@@ -99,7 +99,10 @@ impl Kustomization {
             | Event::TimerFired(_)
             | Event::WatchGap(_)
             | Event::FinalizerSet(_)
-            | Event::CommandFailed(_) => {}
+            | Event::CommandFailed(_)
+            | Event::NotificationDelivered(_)
+            | Event::NotificationFailed(_)
+            | Event::NotificationParked(_) => {}
         }
     }
 

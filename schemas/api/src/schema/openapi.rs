@@ -97,7 +97,7 @@ impl Text {
         if !self.words.is_empty() {
             set("enum", json!(self.words));
         }
-        if let Some(form) = self.form {
+        if let Some(form) = self.form.filter(|form| !form.pattern.is_empty()) {
             set("pattern", json!(form.pattern));
         }
         if self.characters_min > 0 {

@@ -53,11 +53,29 @@ fn said(event: &Event) -> String {
         Event::FinalizerSet(it) if it.present => "put on".to_owned(),
         Event::FinalizerSet(_) => "taken off".to_owned(),
         Event::CommandFailed(it) => it.message.clone(),
+        Event::NotificationDelivered(it) => told(it.notification.as_ref(), &it.answer),
+        Event::NotificationFailed(it) => told(it.notification.as_ref(), &it.message),
+        Event::NotificationParked(it) => told(it.notification.as_ref(), &it.message),
         Event::CommandIssued(it) => it.command.as_ref().map(ordered).unwrap_or_default(),
         Event::Waited(it) => format!("{}: {}", it.reason, it.message),
         Event::Concluded(it) => format!("{}: {}", it.reason, it.message),
         Event::ResourceDeleted(_) | Event::ObjectGone(_) | Event::TimerFired(_) => String::new(),
     }
+}
+
+fn told(notification: Option<&fluvial_event::Notification>, end: &str) -> String {
+    let Some(it) = notification else {
+        return end.to_owned();
+    };
+    let about = it
+        .about
+        .as_ref()
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    format!(
+        "{} of {about} (record {}) to {}: {end}",
+        it.reason, it.offset, it.provider
+    )
 }
 
 fn observed(it: &fluvial_event::ObjectObserved) -> String {
