@@ -16,6 +16,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let files = protox::compile(FAMILIES, ["proto"])?;
     prost_build::Config::new()
         .btree_map(["."])
+        .boxed("Command.kind.recall_manifests")
         .type_attribute("ObjectRef", "#[derive(PartialOrd, Ord)]")
         .type_attribute(".", "#[derive(serde::Serialize)]")
         // These are kept in folded state, too, which has bincode's layout.
@@ -23,7 +24,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .type_attribute("Commit", STATE)
         .type_attribute("InventoryEntry", STATE)
         .type_attribute("ObjectRef", STATE)
+        .type_attribute("RecallManifests", STATE)
         .type_attribute("Rendered", STATE)
+        .type_attribute("RollbackRequest", STATE)
         .field_attribute("spec", "#[serde(serialize_with = \"crate::json::raw\")]")
         .field_attribute(
             "AppliedObject.action",

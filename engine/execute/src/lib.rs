@@ -12,6 +12,7 @@ mod data;
 mod fetch_git;
 mod finalizer;
 mod prune;
+mod recall;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use fluvial_event::{Command, CommandFailed, Event, ObjectRef, command};
 use fluvial_log::{BlobStore, Key};
 
 use crate::build::Trees;
+pub use crate::recall::History;
 
 /// The field manager of everything that is applied, as Flux's, so that a cluster can change hands.
 pub const FIELD_MANAGER: &str = "kustomize-controller";
@@ -30,6 +32,7 @@ pub const FIELD_MANAGER: &str = "kustomize-controller";
 pub struct Executor {
     cluster: Cluster,
     blobs: Arc<dyn BlobStore>,
+    history: Arc<dyn History>,
     key: Key,
     cache: PathBuf,
     trees: Arc<Trees>,
@@ -49,11 +52,19 @@ enum Trouble {
 }
 
 impl Executor {
-    /// Acts on `cluster`, keeps large things in `blobs`, and git objects under `cache`.
-    pub fn new(cluster: Cluster, blobs: Arc<dyn BlobStore>, key: Key, cache: PathBuf) -> Self {
+    /// Acts on `cluster`, keeps large things in `blobs`, looks rollbacks up in `history`, and keeps git
+    /// objects under `cache`.
+    pub fn new(
+        cluster: Cluster,
+        blobs: Arc<dyn BlobStore>,
+        history: Arc<dyn History>,
+        key: Key,
+        cache: PathBuf,
+    ) -> Self {
         Self {
             cluster,
             blobs,
+            history,
             key,
             cache,
             trees: Arc::default(),
@@ -69,6 +80,7 @@ impl Executor {
             Some(command::Kind::ApplyObjects(it)) => self.apply(it).await,
             Some(command::Kind::PruneObjects(it)) => self.prune(it).await,
             Some(command::Kind::SetFinalizer(it)) => self.set_finalizer(it).await,
+            Some(command::Kind::RecallManifests(it)) => self.recall(*it).await,
             None => Err(Trouble::Command(
                 "it is of a kind that this version does not know".into(),
             )),

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fluvial_api::kinds::{self, Kind};
-use fluvial_api::{Alert, GitRepository, Kustomization, Provider, metadata};
+use fluvial_api::{Alert, GitRepository, Kustomization, Provider, Rollback, metadata, rollback};
 use fluvial_apply::drift;
-use fluvial_event::{Draft, InventoryEntry, ObjectRef, ResourceDeleted, ResourceObserved};
+use fluvial_event::{
+    Draft, InventoryEntry, ObjectRef, ResourceDeleted, ResourceObserved, RollbackRequest,
+};
 use fluvial_manifest::digest::canonical;
 use fluvial_reduce::marks;
 use serde_json::Value;
@@ -34,6 +36,7 @@ struct Face {
     finalizer: bool,
     marks: String,
     requested_at: String,
+    rollback: Option<RollbackRequest>,
 }
 
 pub(crate) struct Declarations {
@@ -65,6 +68,7 @@ impl Declarations {
             finalizer: declared.finalizer,
             marks: declared.marks.clone(),
             requested_at: declared.requested_at.clone(),
+            rollback: declared.rollback.clone(),
         })
     }
 
@@ -91,6 +95,7 @@ impl Watcher for Declarations {
             finalizer: observed.finalizer,
             marks: marks(&observed.labels, &observed.event_metadata),
             requested_at: observed.requested_at.clone(),
+            rollback: observed.rollback.clone(),
         };
         let key = identity(object);
         if self.heard_of(&key).as_ref() == Some(&face) {
@@ -167,10 +172,9 @@ fn read(kind: &Kind, object: &Value) -> ResourceObserved {
         all.iter()
             .any(|each| each.as_str() == Some(metadata::FINALIZER))
     });
-    let annotation = object
-        .pointer("/metadata/annotations")
-        .and_then(|all| all.get(metadata::annotation::REQUESTED_AT))
-        .and_then(Value::as_str);
+    let requested_at = annotation(object, metadata::annotation::REQUESTED_AT);
+    let rollback =
+        annotation(object, rollback::ANNOTATION).filter(|_| *kind == kinds::KUSTOMIZATION);
     ResourceObserved {
         object: Some(named(object)),
         uid: text(object, "/metadata/uid").to_owned(),
@@ -183,7 +187,7 @@ fn read(kind: &Kind, object: &Value) -> ResourceObserved {
         invalid,
         deleting: object.pointer("/metadata/deletionTimestamp").is_some(),
         finalizer: has_finalizer,
-        requested_at: annotation.unwrap_or_default().to_owned(),
+        requested_at: requested_at.unwrap_or_default().to_owned(),
         inventory: inventory(object),
         handled_at: text(object, "/status/lastHandledReconcileAt").to_owned(),
         labels: texts(object, "/metadata/labels").collect(),
@@ -193,6 +197,38 @@ fn read(kind: &Kind, object: &Value) -> ResourceObserved {
                 Some((key.to_owned(), value))
             })
             .collect(),
+        rollback: rollback.map(rollback_request),
+    }
+}
+
+fn annotation<'a>(object: &'a Value, name: &str) -> Option<&'a str> {
+    object
+        .pointer("/metadata/annotations")
+        .and_then(|all| all.get(name))
+        .and_then(Value::as_str)
+}
+
+/// A rollback that cannot be read is on record, too, and refused where it would be begun.
+fn rollback_request(value: &str) -> RollbackRequest {
+    match Rollback::read(value) {
+        Ok(Rollback {
+            offset,
+            digest,
+            by,
+            reason,
+            at,
+        }) => RollbackRequest {
+            offset,
+            digest,
+            by,
+            reason,
+            at,
+            invalid: String::new(),
+        },
+        Err(invalid) => RollbackRequest {
+            invalid,
+            ..RollbackRequest::default()
+        },
     }
 }
 
@@ -262,6 +298,31 @@ mod tests {
                 .unwrap()
                 .contains(r#""interval":"1m0s""#)
         );
+    }
+
+    #[test]
+    fn a_rollback_is_asked_for_of_a_kustomization_alone() {
+        let spec = json!({
+            "interval": "1m", "prune": true, "sourceRef": {"kind": "GitRepository", "name": "app"},
+        });
+        let read_with = |kind, value: &str| {
+            let mut object = kustomization(&spec);
+            object["metadata"]["annotations"]["fluvial.dev/rollback"] = value.into();
+            read(kind, &object).rollback
+        };
+        assert_eq!(
+            read(&kinds::KUSTOMIZATION, &kustomization(&spec)).rollback,
+            None
+        );
+        let good = r#"{"offset":41,"digest":"d","by":"jane","at":"t"}"#;
+        let asked = read_with(&kinds::KUSTOMIZATION, good).unwrap();
+        assert_eq!(
+            (asked.offset, asked.by.as_str(), asked.invalid.as_str()),
+            (41, "jane", "")
+        );
+        let bad = read_with(&kinds::KUSTOMIZATION, "41").unwrap();
+        assert!(bad.offset == 0 && !bad.invalid.is_empty(), "{bad:?}");
+        assert_eq!(read_with(&kinds::GIT_REPOSITORY, good), None);
     }
 
     #[test]

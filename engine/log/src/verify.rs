@@ -84,6 +84,7 @@ pub fn blobs(event: &Event) -> impl Iterator<Item = &str> {
     let (one, many) = match event {
         Event::ArtifactFetched(it) => (it.artifact.as_ref().map(|it| it.blob.as_str()), None),
         Event::ManifestsBuilt(it) => (None, Some(it.objects.iter())),
+        Event::ManifestsRecalled(it) => (None, Some(it.objects.iter())),
         Event::ResourceObserved(_)
         | Event::ResourceDeleted(_)
         | Event::SourceUnchanged(_)
@@ -103,6 +104,8 @@ pub fn blobs(event: &Event) -> impl Iterator<Item = &str> {
         | Event::NotificationParked(_)
         | Event::CommandIssued(_)
         | Event::Waited(_)
+        | Event::RecallFailed(_)
+        | Event::HoldEnded(_)
         | Event::Concluded(_) => (None, None),
     };
     let many = many.into_iter().flatten().map(|it| it.manifest.as_str());

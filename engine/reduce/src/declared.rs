@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use fluvial_event::{
     Command, CommandFailed, Concluded, Decision, Digest, Event, FinalizerSet, ObjectRef, Record,
-    ResourceObserved, SetFinalizer, Timestamp, Waited, command,
+    ResourceObserved, RollbackRequest, SetFinalizer, Timestamp, Waited, command,
 };
 use wincode::{SchemaRead, SchemaWrite};
 
@@ -48,6 +48,8 @@ pub struct Declared {
     pub marks: String,
     pub requested_at: String,
     pub handled_at: String,
+    /// The rollback that is asked for, done or not.
+    pub rollback: Option<RollbackRequest>,
     pub outstanding: Option<Outstanding>,
     /// The wait that was recorded last, and nothing since.
     pub waiting: Option<(String, String)>,
@@ -81,6 +83,7 @@ impl Declared {
         self.finalizer = seen.finalizer;
         self.marks = marks(&seen.labels, &seen.event_metadata);
         self.requested_at.clone_from(&seen.requested_at);
+        self.rollback.clone_from(&seen.rollback);
     }
 
     /// Whether `record` is the outcome that is awaited.

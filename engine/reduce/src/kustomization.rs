@@ -7,13 +7,15 @@ mod deletion;
 mod health;
 mod owned;
 mod repair;
+mod rollback;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use fluvial_api::KustomizationSpec;
 use fluvial_event::{
-    Artifact, BuildKustomization, Concluded, Event, InventoryEntry, ObjectRef, ObjectsApplied,
-    ObjectsPruned, Record, Rendered, ResourceObserved, Timestamp, command,
+    Artifact, BuildKustomization, CommandIssued, Concluded, Event, InventoryEntry, ObjectRef,
+    ObjectsApplied, ObjectsPruned, RecallManifests, Record, Rendered, ResourceObserved,
+    RollbackRequest, Timestamp, command,
 };
 use fluvial_manifest::ObjectId;
 use wincode::{SchemaRead, SchemaWrite};
@@ -22,6 +24,7 @@ use crate::declared::Declared;
 use crate::live::Seen;
 use crate::schedule::retry_ms;
 pub use owned::Owned;
+pub use rollback::Hold;
 
 /// How an attempt ended, before that is concluded.
 #[derive(Clone, Debug, Default, PartialEq, SchemaRead, SchemaWrite)]
@@ -40,6 +43,8 @@ pub(crate) struct Attempt {
     /// When the last outcome came: health has its timeout from here.
     progressed: i64,
     artifact: Artifact,
+    /// Where the manifests come from the log instead.
+    recall: Option<RecallManifests>,
     /// Someone asked for it by hand: everything is applied, changed or not.
     thorough: bool,
     is_built: bool,
@@ -68,9 +73,12 @@ pub(crate) struct Core {
     repairing: String,
     /// How that went: how many objects, and the failure if any.
     repaired: Option<(u32, String)>,
-    /// A repair succeeded after the last conclusion was a failure: whether that still holds is to be
-    /// found out at once.
+    /// A repair succeeded after the last conclusion was a failure, or a rollback could not begin: how
+    /// things are is to be found out at once.
     overtaken: bool,
+    /// The rollback that was begun last. Each is begun once.
+    answered: Option<RollbackRequest>,
+    hold: Option<Hold>,
 }
 
 /// The state of one Kustomization.
@@ -137,6 +145,12 @@ impl Kustomization {
                     attempt.digest.clone_from(&built.digest);
                 }
             }
+            Event::ManifestsRecalled(recalled) => self.recalled(recalled, record),
+            Event::RecallFailed(failed) => {
+                if self.settle(record) {
+                    self.end(false, "RollbackFailed", failed.message.clone());
+                }
+            }
             Event::BuildFailed(failed) => {
                 if self.settle(record) {
                     self.end(failed.terminal, &failed.reason, failed.message.clone());
@@ -146,34 +160,10 @@ impl Kustomization {
             Event::ObjectsPruned(pruned) => self.pruned(pruned, record),
             Event::FinalizerSet(set) => self.core.declared.finalizer_set(set, record),
             Event::CommandFailed(failed) => self.core.declared.stumble(failed, record),
-            Event::CommandIssued(issued) => {
-                self.core.declared.issue(record);
-                match issued
-                    .command
-                    .as_ref()
-                    .and_then(|command| command.kind.as_ref())
-                {
-                    Some(command::Kind::BuildKustomization(build)) => {
-                        self.begin(build, record.time);
-                    }
-                    Some(command::Kind::ApplyObjects(apply)) => {
-                        self.core.repairing.clone_from(&apply.repair);
-                        self.core.in_hand = apply.objects.first().map_or(0, |it| it.stage);
-                        self.intend(&apply.objects);
-                        if !apply.repair.is_empty() {
-                            self.count_repairs(&apply.objects, record.time, seen);
-                        }
-                    }
-                    Some(
-                        command::Kind::FetchGit(_)
-                        | command::Kind::PruneObjects(_)
-                        | command::Kind::SetFinalizer(_),
-                    )
-                    | None => {}
-                }
-            }
+            Event::CommandIssued(issued) => self.issued(issued, record, seen),
             Event::Waited(waited) => self.core.declared.wait(waited),
             Event::Concluded(concluded) => self.conclude(concluded, record.time),
+            Event::HoldEnded(_) => self.released(),
             Event::ResourceDeleted(_)
             | Event::ArtifactFetched(_)
             | Event::SourceUnchanged(_)
@@ -186,6 +176,34 @@ impl Kustomization {
             | Event::TermStarted(_)
             | Event::TimerFired(_)
             | Event::WatchGap(_) => {}
+        }
+    }
+
+    fn issued(
+        &mut self,
+        issued: &CommandIssued,
+        record: &Record,
+        seen: &BTreeMap<ObjectRef, Seen>,
+    ) {
+        self.core.declared.issue(record);
+        let command = issued.command.as_ref();
+        match command.and_then(|command| command.kind.as_ref()) {
+            Some(command::Kind::BuildKustomization(build)) => self.begin(build, record.time),
+            Some(command::Kind::RecallManifests(recall)) => self.begin_recall(recall, record.time),
+            Some(command::Kind::ApplyObjects(apply)) => {
+                self.core.repairing.clone_from(&apply.repair);
+                self.core.in_hand = apply.objects.first().map_or(0, |it| it.stage);
+                self.intend(&apply.objects);
+                if !apply.repair.is_empty() {
+                    self.count_repairs(&apply.objects, record.time, seen);
+                }
+            }
+            Some(
+                command::Kind::FetchGit(_)
+                | command::Kind::PruneObjects(_)
+                | command::Kind::SetFinalizer(_),
+            )
+            | None => {}
         }
     }
 
@@ -367,10 +385,9 @@ impl Kustomization {
                 return;
             }
         }
-        self.core.overtaken = false;
-        if let Some(attempt) = self.core.attempt.take()
-            && concluded.ready
-        {
+        let attempt = self.core.attempt.take();
+        self.core.overtaken = attempt.as_ref().is_some_and(Attempt::is_refused_rollback);
+        if let Some(attempt) = attempt.filter(|_| concluded.ready) {
             self.core.applied_revision.clone_from(&concluded.revision);
             self.forget_what_left(&attempt);
         }

@@ -28,7 +28,7 @@ mod world;
 pub use declared::{Conclusion, Declared, Outstanding, marks};
 pub use git_repository::Source;
 pub use index::Watched;
-pub use kustomization::{Kustomization, Owned};
+pub use kustomization::{Hold, Kustomization, Owned};
 pub use live::Seen;
 pub use schedule::Due;
 pub use state::{Error, Key};

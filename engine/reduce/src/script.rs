@@ -288,6 +288,9 @@ fn word(event: &Event) -> String {
         };
         return format!("{how} {}", concluded.reason);
     }
+    if let Event::HoldEnded(ended) = event {
+        return format!("release {}", ended.reason);
+    }
     let Event::CommandIssued(issued) = event else {
         panic!("{} is no decision", event.name());
     };
@@ -296,6 +299,10 @@ fn word(event: &Event) -> String {
         Some(command::Kind::BuildKustomization(build)) => {
             let name = &build.object.as_ref().unwrap().name;
             format!("build {name} {}", build.artifact.as_ref().unwrap().revision)
+        }
+        Some(command::Kind::RecallManifests(recall)) => {
+            let offset = recall.rollback.as_ref().unwrap().offset;
+            format!("recall {offset} against {}", recall.against)
         }
         Some(command::Kind::ApplyObjects(apply)) => {
             let what = if apply.repair.is_empty() {

@@ -124,7 +124,7 @@ where
 #[cfg(test)]
 mod tests {
     use bincode::Encode;
-    use fluvial_event::{Health, ObjectRef};
+    use fluvial_event::{Health, ObjectRef, RollbackRequest};
 
     use super::{Key, Value, from_bytes, read, to_bytes, write};
     use crate::bystander::Bystander;
@@ -178,12 +178,23 @@ mod tests {
         marks: &'a str,
         requested_at: &'a str,
         handled_at: &'a str,
+        rollback: Option<MirroredRollback<'a>>,
         outstanding: Option<MirroredOutstanding>,
         waiting: Option<(&'a str, &'a str)>,
         concluded: Option<MirroredConclusion<'a>>,
         failures: u32,
         stumbles: u32,
         paused_until: i64,
+    }
+
+    #[derive(Encode)]
+    struct MirroredRollback<'a> {
+        offset: u64,
+        digest: &'a str,
+        by: &'a str,
+        reason: &'a str,
+        at: &'a str,
+        invalid: &'a str,
     }
 
     #[derive(Encode)]
@@ -244,6 +255,11 @@ mod tests {
             spec: b"{}".to_vec(),
             finalizer: true,
             marks: "m".into(),
+            rollback: Some(RollbackRequest {
+                offset: 41,
+                by: "jane".into(),
+                ..RollbackRequest::default()
+            }),
             outstanding: Some(Outstanding {
                 id: [7; 16],
                 offset: u64::MAX,
@@ -275,6 +291,14 @@ mod tests {
             marks: "m",
             requested_at: "",
             handled_at: "",
+            rollback: Some(MirroredRollback {
+                offset: 41,
+                digest: "",
+                by: "jane",
+                reason: "",
+                at: "",
+                invalid: "",
+            }),
             outstanding: Some(MirroredOutstanding {
                 id: [7; 16],
                 offset: u64::MAX,

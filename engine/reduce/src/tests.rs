@@ -1,5 +1,7 @@
 //! The rules of a Kustomization, as scripts: what is told, and what is decided because of it.
 
+mod rollback;
+
 use fluvial_event::{
     Action, BuildFailed, CommandFailed, Event, Health, ObjectFailure, ObjectsApplied,
     ObjectsPruned, ResourceDeleted, ResourceObserved,

@@ -17,7 +17,7 @@ pub struct Lanes {
     pub fetch: usize,
     /// Builds.
     pub build: usize,
-    /// Applies, prunes and finalizers.
+    /// Applies, prunes, finalizers, and what a rollback reads.
     pub apply: usize,
 }
 
@@ -62,7 +62,8 @@ pub async fn dispatch<E, F>(
             Some(
                 command::Kind::ApplyObjects(_)
                 | command::Kind::PruneObjects(_)
-                | command::Kind::SetFinalizer(_),
+                | command::Kind::SetFinalizer(_)
+                | command::Kind::RecallManifests(_),
             )
             | None => &apply,
         };

@@ -59,6 +59,7 @@ pub(crate) async fn run(cluster: Cluster, options: Options) -> Result<()> {
     let executor = Executor::new(
         cluster.clone(),
         log.clone(),
+        log.clone(),
         key.clone(),
         options.data.join("cache"),
     );

@@ -1,14 +1,14 @@
 //! `history`: the deployments of one Kustomization, newest last.
 //!
-//! A deployment is an attempt that began with a build and came to its end. It can be folded from the
+//! A deployment is an attempt that began with a build or a rollback and came to its end. It can be folded from the
 //! records of the object's own stream; those of its source's stream add what began it. It keeps as
 //! many as the caller asks for.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use fluvial_event::{
-    Action, Artifact, Concluded, Event, Id, ObjectRef, ObjectsApplied, ObjectsPruned, Offset,
-    Record, Timestamp, command,
+    Action, Artifact, Concluded, Event, Id, ManifestsRecalled, ObjectRef, ObjectsApplied,
+    ObjectsPruned, Offset, RecallManifests, Record, Timestamp, command,
 };
 use serde::Serialize;
 
@@ -50,6 +50,9 @@ pub struct Deployment {
     pub trigger: String,
     /// Who began it all; empty for nobody in particular.
     pub actor: String,
+    /// Where the manifests were put back from by a rollback; none where the source was built.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rolled_back_to: Option<Offset>,
 }
 
 /// What was done to one object.
@@ -111,7 +114,11 @@ impl History {
                 .unwrap_or_default();
             Deployment {
                 trigger,
-                actor,
+                actor: if it.actor.is_empty() {
+                    actor
+                } else {
+                    it.actor.clone()
+                },
                 ..it.clone()
             }
         })
@@ -138,6 +145,35 @@ impl History {
                 ..Deployment::default()
             },
         });
+    }
+
+    /// A rollback begins: it is whoever asked for it who is behind it.
+    fn begin_recall(&mut self, record: &Record, recall: &RecallManifests) {
+        let asked = recall.rollback.clone().unwrap_or_default();
+        self.current = Some(Attempt {
+            correlation: record.correlation,
+            deployment: Deployment {
+                began: record.offset,
+                rolled_back_to: Some(Offset(asked.offset)),
+                actor: asked.by,
+                ..Deployment::default()
+            },
+        });
+    }
+
+    /// What a rollback puts back, with what is known of the commit.
+    fn recalled(&mut self, recalled: &ManifestsRecalled) {
+        let Some(attempt) = &mut self.current else {
+            return;
+        };
+        let deployments = self.deployments.iter().rev().map(|(_, it)| it);
+        let mut earlier = deployments.filter(|it| it.revision == recalled.revision);
+        if let Some(earlier) = earlier.next() {
+            attempt.deployment.author.clone_from(&earlier.author);
+            attempt.deployment.subject.clone_from(&earlier.subject);
+            attempt.deployment.artifact.clone_from(&earlier.artifact);
+        }
+        attempt.deployment.revision.clone_from(&recalled.revision);
     }
 
     fn conclude(&mut self, record: &Record, concluded: &Concluded) {
@@ -174,10 +210,11 @@ impl History {
 
     /// Whether a run found everything as the one before it left it.
     fn is_routine(&self, deployment: &Deployment) -> bool {
-        let is_same = self
-            .deployments
-            .back()
-            .is_some_and(|(_, before)| before.ready && before.revision == deployment.revision);
+        let is_same = self.deployments.back().is_some_and(|(_, before)| {
+            before.ready
+                && before.revision == deployment.revision
+                && before.rolled_back_to == deployment.rolled_back_to
+        });
         is_same && deployment.ready && deployment.changed == 0 && deployment.pruned == 0
     }
 
@@ -204,10 +241,13 @@ impl Projection for History {
                 let kind = issued.command.as_ref().and_then(|it| it.kind.as_ref());
                 if let Some(command::Kind::BuildKustomization(build)) = kind {
                     self.begin(record, build.artifact.clone().unwrap_or_default());
+                } else if let Some(command::Kind::RecallManifests(recall)) = kind {
+                    self.begin_recall(record, recall);
                 }
             }
             Event::ObjectsApplied(applied) => self.add(applied_changes(applied)),
             Event::ObjectsPruned(pruned) => self.add(pruned_changes(pruned)),
+            Event::ManifestsRecalled(recalled) => self.recalled(recalled),
             Event::Concluded(concluded) => self.conclude(record, concluded),
             Event::ResourceObserved(_)
             | Event::ResourceDeleted(_)
@@ -216,6 +256,8 @@ impl Projection for History {
             | Event::FetchFailed(_)
             | Event::ManifestsBuilt(_)
             | Event::BuildFailed(_)
+            | Event::RecallFailed(_)
+            | Event::HoldEnded(_)
             | Event::ObjectObserved(_)
             | Event::ObjectGone(_)
             | Event::TermStarted(_)

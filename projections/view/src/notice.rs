@@ -43,6 +43,8 @@ struct Known {
     /// How long until the next reconciliation, as Flux writes it.
     interval: String,
     revision: String,
+    /// The offset of what a rollback put back and this said.
+    held_at: u64,
     /// How the last attempt ended; a repetition of a failure is no news.
     failure: String,
 }
@@ -137,7 +139,7 @@ impl Projection for Notices {
 
 impl Stored for Notices {
     fn format(&self) -> String {
-        "notice/1".to_owned()
+        "notice/2".to_owned()
     }
 
     fn changes(&mut self) -> Vec<Change> {
@@ -196,6 +198,14 @@ impl Known {
             }
             Event::ObjectsApplied(applied) => applied_lines(applied),
             Event::ObjectsPruned(pruned) => pruned_lines(pruned),
+            Event::ManifestsRecalled(recalled) => {
+                self.revision.clone_from(&recalled.revision);
+                None
+            }
+            Event::HoldEnded(ended) => {
+                self.held_at = 0;
+                Some(News::good(&ended.reason, ended.message.clone()))
+            }
             Event::Waited(waited) => waiting(waited),
             Event::Concluded(concluded) => self.concluded(object, concluded),
             Event::NotificationFailed(it) => Some(not_told(it.notification.as_ref(), &it.message)),
@@ -205,6 +215,7 @@ impl Known {
             | Event::SourceUnchanged(_)
             | Event::FetchFailed(_)
             | Event::BuildFailed(_)
+            | Event::RecallFailed(_)
             | Event::ObjectObserved(_)
             | Event::ObjectGone(_)
             | Event::TermStarted(_)
@@ -228,6 +239,10 @@ impl Known {
             let recovered = !std::mem::take(&mut self.failure).is_empty();
             if concluded.repair {
                 return Some(News::good(reason, message.clone()));
+            }
+            if concluded.held_at != 0 && concluded.held_at != self.held_at {
+                self.held_at = concluded.held_at;
+                return Some(News::good("RolledBack", message.clone()));
             }
             if object.kind == kinds::KUSTOMIZATION.kind {
                 let took = text::duration(concluded.duration_ms);
@@ -312,7 +327,7 @@ fn first_bytes(text: &str, bytes: usize) -> &str {
 fn waiting(waited: &Waited) -> Option<News> {
     let message = waited.message.clone();
     match waited.reason.as_str() {
-        "Suspended" | "Progressing" => None,
+        "Suspended" | "Progressing" | "Held" => None,
         "DependencyNotReady" => Some(News::good(
             &waited.reason,
             format!("Dependencies do not meet ready condition: {message}"),

@@ -242,6 +242,9 @@ fn is_told(event: &Event) -> bool {
         | Event::ArtifactFetched(_)
         | Event::CommandIssued(_)
         | Event::Waited(_)
+        | Event::ManifestsRecalled(_)
+        | Event::RecallFailed(_)
+        | Event::HoldEnded(_)
         | Event::Concluded(_) => true,
         Event::SourceUnchanged(_)
         | Event::FetchFailed(_)

@@ -11,6 +11,8 @@ pub const RECONCILING: &str = "Reconciling";
 pub const STALLED: &str = "Stalled";
 /// The objects applied by a Kustomization passed their health checks.
 pub const HEALTHY: &str = "Healthy";
+/// What a rollback put back is held, whatever the source says; absent without one. Fluvial's own.
+pub const HELD: &str = "Held";
 /// The upstream of a source could not be fetched; present only while true.
 pub const FETCH_FAILED: &str = "FetchFailed";
 /// The artifact in `status.artifact` is stored and may be fetched.

@@ -27,6 +27,7 @@ pub mod metadata;
 pub mod provider;
 pub mod reason;
 pub mod reference;
+pub mod rollback;
 mod schema;
 pub mod status;
 
@@ -39,3 +40,4 @@ pub use kustomization::{Kustomization, KustomizationSpec, KustomizationStatus};
 pub use metadata::Metadata;
 pub use provider::{Provider, ProviderSpec};
 pub use reason::Reason;
+pub use rollback::Rollback;

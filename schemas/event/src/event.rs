@@ -82,6 +82,10 @@ events! {
     ObjectsApplied = 303 v 1,
     /// Objects were deleted, or some could not be.
     ObjectsPruned = 304 v 1,
+    /// Manifests of an earlier build were read back.
+    ManifestsRecalled = 305 v 1,
+    /// Manifests of an earlier build could not be read back.
+    RecallFailed = 306 v 1,
     /// A watched object changed.
     ObjectObserved = 401 v 1,
     /// A watched object is gone.
@@ -108,6 +112,8 @@ events! {
     Waited = 902 v 1,
     /// Decided: an attempt is over.
     Concluded = 903 v 1,
+    /// Decided: what a rollback put back is held no longer.
+    HoldEnded = 904 v 1,
 }
 
 impl Event {
@@ -123,6 +129,8 @@ impl Event {
             Self::BuildFailed(it) => it.object.as_ref(),
             Self::ObjectsApplied(it) => it.object.as_ref(),
             Self::ObjectsPruned(it) => it.object.as_ref(),
+            Self::ManifestsRecalled(it) => it.object.as_ref(),
+            Self::RecallFailed(it) => it.object.as_ref(),
             Self::ObjectObserved(it) => it.object.as_ref(),
             Self::ObjectGone(it) => it.object.as_ref(),
             Self::TermStarted(_) | Self::WatchGap(_) => None,
@@ -135,6 +143,7 @@ impl Event {
             Self::CommandIssued(it) => it.command.as_ref().and_then(Command::object),
             Self::Waited(it) => it.object.as_ref(),
             Self::Concluded(it) => it.object.as_ref(),
+            Self::HoldEnded(it) => it.object.as_ref(),
         }
     }
 
@@ -148,7 +157,7 @@ impl Event {
     pub fn is_decision(&self) -> bool {
         matches!(
             self,
-            Self::CommandIssued(_) | Self::Waited(_) | Self::Concluded(_)
+            Self::CommandIssued(_) | Self::Waited(_) | Self::Concluded(_) | Self::HoldEnded(_)
         )
     }
 }
@@ -163,6 +172,7 @@ impl Command {
             Kind::ApplyObjects(it) => it.object.as_ref(),
             Kind::PruneObjects(it) => it.object.as_ref(),
             Kind::SetFinalizer(it) => it.object.as_ref(),
+            Kind::RecallManifests(it) => it.object.as_ref(),
         }
     }
 
@@ -176,6 +186,7 @@ impl Command {
             Some(Kind::ApplyObjects(_)) => "ApplyObjects",
             Some(Kind::PruneObjects(_)) => "PruneObjects",
             Some(Kind::SetFinalizer(_)) => "SetFinalizer",
+            Some(Kind::RecallManifests(_)) => "RecallManifests",
         }
     }
 }
@@ -189,6 +200,8 @@ pub enum Decision {
     Wait(proto::Waited),
     /// This attempt is over.
     Conclude(Box<proto::Concluded>),
+    /// Hold no longer what a rollback put back.
+    Release(Box<proto::HoldEnded>),
 }
 
 impl From<Decision> for Event {
@@ -200,6 +213,7 @@ impl From<Decision> for Event {
             .into(),
             Decision::Wait(waited) => waited.into(),
             Decision::Conclude(concluded) => (*concluded).into(),
+            Decision::Release(ended) => (*ended).into(),
         }
     }
 }

@@ -8,9 +8,10 @@ use std::path::PathBuf;
 use fluvial_event::{
     Action, AppliedObject, ApplyObjects, Artifact, ArtifactFetched, BuildFailed, Chain, Command,
     CommandFailed, CommandIssued, Commit, Concluded, Draft, Event, FetchFailed, FinalizerSet, Head,
-    Health, Id, Inventory, InventoryEntry, ManifestsBuilt, Notification, NotificationDelivered,
-    NotificationFailed, NotificationParked, ObjectFailure, ObjectGone, ObjectObserved, ObjectRef,
-    ObjectsApplied, ObjectsPruned, Record, Rendered, ResourceDeleted, ResourceObserved,
+    Health, HoldEnded, Id, Inventory, InventoryEntry, ManifestsBuilt, ManifestsRecalled,
+    Notification, NotificationDelivered, NotificationFailed, NotificationParked, ObjectFailure,
+    ObjectGone, ObjectObserved, ObjectRef, ObjectsApplied, ObjectsPruned, RecallFailed,
+    RecallManifests, Record, Rendered, ResourceDeleted, ResourceObserved, RollbackRequest,
     SourceUnchanged, TermStarted, TimerFired, Timestamp, Waited, WatchGap, command, decode, encode,
 };
 
@@ -43,6 +44,17 @@ fn rendered() -> Rendered {
         force: true,
         policy: "Merge".into(),
         live: text("sha256:ee"),
+    }
+}
+
+fn rollback() -> RollbackRequest {
+    RollbackRequest {
+        offset: 41,
+        digest: text("sha256:dd"),
+        by: text("jane"),
+        reason: text("incident 7"),
+        at: text("2026-11-23T10:16:00Z"),
+        invalid: text("no"),
     }
 }
 
@@ -121,7 +133,8 @@ fn samples() -> Vec<Event> {
             requested_at: text("now"),
             inventory: vec![entry()],
             handled_at: text("then"),
-            // Added since: without them the bytes are as they were.
+            // Added since: without them the bytes are as they were; `grown` has them.
+            rollback: None,
             labels: BTreeMap::new(),
             event_metadata: BTreeMap::new(),
         }
@@ -187,6 +200,25 @@ fn samples() -> Vec<Event> {
             pruned: vec![deployment()],
             left: vec![owner()],
             failures: vec![failure()],
+        }
+        .into(),
+        ManifestsRecalled {
+            object: Some(owner()),
+            generation: 2,
+            revision: revision(),
+            objects: vec![rendered()],
+            digest: text("sha256:dd"),
+            rollback: Some(rollback()),
+            source: Some(owner()),
+            against: revision(),
+        }
+        .into(),
+        RecallFailed {
+            object: Some(owner()),
+            generation: 2,
+            rollback: Some(rollback()),
+            message: text("m"),
+            held: true,
         }
         .into(),
         ObjectObserved {
@@ -284,13 +316,80 @@ fn samples() -> Vec<Event> {
             changed: 1,
             pruned: 2,
             repair: true,
+            held_at: 0,
+        }
+        .into(),
+        HoldEnded {
+            object: Some(owner()),
+            rollback: Some(rollback()),
+            revision: revision(),
+            reason: text("NewRevision"),
+            message: text("m"),
         }
         .into(),
     ]
 }
 
-fn golden(name: &str, version: u16) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("../golden/{name}.v{version}.bin"))
+/// Events with what was added to them since their version was frozen, and what that was.
+fn grown() -> Vec<(&'static str, Event)> {
+    let recall = RecallManifests {
+        object: Some(owner()),
+        generation: 2,
+        rollback: Some(rollback()),
+        source: Some(owner()),
+        against: text("main@sha1:0123"),
+        held: true,
+    };
+    vec![
+        // sorted
+        (
+            "held_at",
+            Concluded {
+                object: Some(owner()),
+                held_at: 41,
+                ..Concluded::default()
+            }
+            .into(),
+        ),
+        (
+            "recall_manifests",
+            CommandIssued {
+                command: Some(Command {
+                    kind: Some(command::Kind::RecallManifests(Box::new(recall))),
+                }),
+            }
+            .into(),
+        ),
+        (
+            "labels",
+            ResourceObserved {
+                object: Some(owner()),
+                spec: b"{}".to_vec(),
+                labels: BTreeMap::from([(text("team"), text("a"))]),
+                event_metadata: BTreeMap::from([(text("env"), text("prod"))]),
+                ..ResourceObserved::default()
+            }
+            .into(),
+        ),
+        (
+            "rollback",
+            ResourceObserved {
+                object: Some(owner()),
+                spec: b"{}".to_vec(),
+                rollback: Some(rollback()),
+                ..ResourceObserved::default()
+            }
+            .into(),
+        ),
+    ]
+}
+
+/// Where the bytes of `event` are; `what` was added to it, if anything.
+fn golden(event: &Event, what: &str) -> PathBuf {
+    let (name, version) = (event.name(), event.schema().1);
+    let dot = if what.is_empty() { "" } else { "." };
+    let file = format!("../golden/{name}.v{version}{dot}{what}.bin");
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(file)
 }
 
 #[test]
@@ -302,9 +401,9 @@ fn every_version_ever_written_reads_as_it_was_meant() {
         names, types,
         "one sample for every type, in the order of the numbers"
     );
-
-    for event in samples {
-        let path = golden(event.name(), event.schema().1);
+    let whole = samples.into_iter().map(|event| ("", event));
+    for (what, event) in whole.chain(grown()) {
+        let path = golden(&event, what);
         if !path.exists() && std::env::var_os("UPDATE").is_some() {
             std::fs::write(&path, encode(&first(event.clone()))).unwrap();
         }
@@ -345,7 +444,8 @@ fn first(event: Event) -> Record {
 
 #[test]
 fn every_event_reads_as_json() {
-    for event in samples() {
+    let grown = grown().into_iter().map(|(_, event)| event);
+    for event in samples().into_iter().chain(grown) {
         let json = serde_json::to_value(&event).unwrap();
         assert_eq!(json["type"], event.name());
     }

@@ -14,11 +14,14 @@ use fluvial_runtime::replay::Replay;
 
 use crate::cluster::Cluster;
 use crate::git::{Folder, Git};
+use crate::rollback::Holds;
 
 /// What the checker knows of an attempt.
 #[derive(Clone, Debug, Default)]
 struct Attempt {
     revision: String,
+    /// The set comes from the log, not from the source.
+    is_rollback: bool,
     path: String,
     built: Option<BTreeSet<ObjectRef>>,
 }
@@ -31,6 +34,7 @@ pub(crate) struct Checker {
     outstanding: BTreeMap<ObjectRef, Id>,
     uids: BTreeMap<ObjectRef, String>,
     attempts: BTreeMap<ObjectRef, Attempt>,
+    holds: Holds,
     durable: BTreeSet<Id>,
     decided: usize,
     digest: Digest,
@@ -92,10 +96,15 @@ impl Checker {
                 let before = self.uids.insert(object.clone(), seen.uid.clone());
                 if before.is_some_and(|before| before != seen.uid) {
                     self.outstanding.remove(&object);
+                    self.holds.forget(&object);
                 }
             }
             Event::ResourceDeleted(_) => {
                 self.outstanding.remove(&object);
+                self.holds.forget(&object);
+            }
+            Event::HoldEnded(ended) => {
+                self.holds.ended(&object, ended, self.replay.world())?;
             }
             Event::CommandIssued(issued) => {
                 let command = issued.command.clone().unwrap_or_default();
@@ -113,15 +122,17 @@ impl Checker {
                 && !record.event.is_decision() =>
             {
                 self.outstanding.remove(&object);
-                if let Event::ManifestsBuilt(built) = &record.event {
-                    let set = built
-                        .objects
-                        .iter()
-                        .filter_map(|it| it.object.as_ref())
-                        .map(ObjectRef::identity)
-                        .collect();
-                    self.attempts.entry(object).or_default().built = Some(set);
-                }
+                let built = match &record.event {
+                    Event::ManifestsBuilt(built) => &built.objects,
+                    Event::ManifestsRecalled(recalled) => {
+                        self.holds.recalled(&object, recalled);
+                        &recalled.objects
+                    }
+                    _ => return Ok(()),
+                };
+                let set = built.iter().filter_map(|it| it.object.as_ref());
+                let set = set.map(ObjectRef::identity).collect();
+                self.attempts.entry(object).or_default().built = Some(set);
             }
             _ => {}
         }
@@ -139,7 +150,9 @@ impl Checker {
             Some(command::Kind::BuildKustomization(build)) => {
                 let spec: KustomizationSpec =
                     serde_json::from_slice(&build.spec).map_err(|error| error.to_string())?;
+                self.holds.check_build(object)?;
                 let attempt = Attempt {
+                    is_rollback: false,
                     revision: build.artifact.clone().unwrap_or_default().revision,
                     path: spec.path.unwrap_or_default(),
                     built: None,
@@ -147,9 +160,17 @@ impl Checker {
                 self.attempts.insert(object.clone(), attempt);
                 Ok(())
             }
+            Some(command::Kind::RecallManifests(_)) => {
+                let attempt = Attempt {
+                    is_rollback: true,
+                    ..Attempt::default()
+                };
+                self.attempts.insert(object.clone(), attempt);
+                Ok(())
+            }
             Some(command::Kind::ApplyObjects(apply)) => {
                 self.repairs += u64::from(!apply.repair.is_empty());
-                Ok(())
+                self.holds.check_apply(object, apply, self.replay.world())
             }
             Some(command::Kind::PruneObjects(prune)) => {
                 self.check_prune(object, prune, git, cluster)
@@ -198,8 +219,12 @@ impl Checker {
             .history
             .get(&attempt.revision)
             .and_then(|tree| tree.get(&attempt.path));
-        let Some(Folder::Good(desired)) = folder else {
-            return Err(format!("{object} prunes by a commit that does not build"));
+        let desired = match folder {
+            _ if attempt.is_rollback => &[][..],
+            Some(Folder::Good(desired)) => desired.as_slice(),
+            Some(Folder::Broken) | None => {
+                return Err(format!("{object} prunes by a commit that does not build"));
+            }
         };
         for doomed in &prune.objects {
             let key = doomed.object.clone().unwrap_or_default().identity();

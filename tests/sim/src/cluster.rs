@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fluvial_event::{Digest, Health, Inventory, InventoryEntry, ObjectRef, Timestamp};
+use fluvial_event::{
+    Digest, Health, Inventory, InventoryEntry, ObjectRef, RollbackRequest, Timestamp,
+};
 use serde_json::Value;
 
 use crate::git::Manifest;
@@ -52,6 +54,7 @@ pub struct Declaration {
     pub generation: i64,
     pub spec: Value,
     pub requested_at: String,
+    pub rollback: Option<RollbackRequest>,
     pub handled_at: String,
     pub deleting: bool,
     pub finalizer: bool,
@@ -459,6 +462,7 @@ impl Cluster {
                 generation: 1,
                 spec,
                 requested_at: String::new(),
+                rollback: None,
                 handled_at: String::new(),
                 deleting: false,
                 finalizer: false,

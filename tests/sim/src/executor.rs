@@ -8,11 +8,12 @@ use fluvial_event::{
     PruneObjects, Rendered, SetFinalizer, SourceUnchanged, command,
 };
 use fluvial_log::BlobStore;
-use fluvial_log::memory::MemoryBlobs;
+use fluvial_log::memory::{MemoryBlobs, MemoryLog};
 
 use crate::cluster::{Cluster, OWNER, Refused, Written};
 use crate::git::{Access, Folder, Git, Manifest, Tree};
 use crate::rng::Rng;
+use crate::rollback;
 
 /// How often the API server misbehaves, in a thousand requests.
 #[derive(Clone, Copy, Debug, Default)]
@@ -32,6 +33,7 @@ pub(crate) struct Outside<'a> {
     pub git: &'a Git,
     pub cluster: &'a mut Cluster,
     pub blobs: &'a MemoryBlobs,
+    pub log: &'a MemoryLog,
     pub faults: Faults,
     pub rng: &'a mut Rng,
 }
@@ -53,6 +55,7 @@ impl Outside<'_> {
             Some(command::Kind::ApplyObjects(it)) => self.apply(it, steps).into(),
             Some(command::Kind::PruneObjects(it)) => self.prune(it, steps).into(),
             Some(command::Kind::SetFinalizer(it)) => self.set_finalizer(it, steps),
+            Some(command::Kind::RecallManifests(it)) => rollback::recall(self.log, it),
             None => CommandFailed::default().into(),
         }
     }

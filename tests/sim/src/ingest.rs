@@ -296,6 +296,7 @@ fn declaration(object: &ObjectRef, declared: &Declaration, view: View<'_>) -> Ve
             && known.deleting == declared.deleting
             && known.finalizer == declared.finalizer
             && known.requested_at == declared.requested_at
+            && known.rollback == declared.rollback
             && known.spec == spec
             && known.invalid == invalid
     });
@@ -317,6 +318,7 @@ fn declaration(object: &ObjectRef, declared: &Declaration, view: View<'_>) -> Ve
         requested_at: declared.requested_at.clone(),
         inventory: declared.inventory.clone(),
         handled_at: declared.handled_at.clone(),
+        rollback: declared.rollback.clone(),
         ..ResourceObserved::default()
     };
     vec![Draft::news(seen.into()).by("manager:kubectl")]

@@ -15,6 +15,7 @@ pub mod git;
 mod ingest;
 mod oracle;
 mod rng;
+mod rollback;
 mod run;
 mod simulation;
 pub mod users;

@@ -379,6 +379,7 @@ impl Simulation {
             git: &self.git,
             cluster: &mut self.cluster,
             blobs: &self.blobs,
+            log: &self.log,
             faults: self.faults,
             rng: &mut self.rng,
         };

@@ -282,6 +282,7 @@ impl Simulation {
                 self.say(|| format!("invalid k{index}"));
                 self.cluster.declare(&name, bad, Vec::new());
             }
+            68..74 => self.roll_back_or_resume(&name),
             _ => self.meddle(),
         }
     }
@@ -317,6 +318,7 @@ impl Simulation {
                 spec["interval"] = "5m".into();
             }
             self.cluster.declare(&name, spec, Vec::new());
+            self.resume(&name);
         }
     }
 

@@ -40,22 +40,47 @@ impl Kustomization {
             return self.refuse(object, "the recorded spec cannot be read by this version");
         };
         if spec.suspend {
-            return declared.wait_for(object, "Suspended", "reconciliation is suspended".into());
+            return self.wait_for_resume(object);
+        }
+        if let Some(rollback) = self.asked() {
+            return self.roll_back(object, rollback, spec, world);
+        }
+        if let Some(due) = self.release(object, spec, world) {
+            return due;
         }
         let next = self.next(spec);
-        let news = world
-            .artifact_for(object, spec)
-            .is_some_and(|it| fingerprint(it) != self.core.attempted);
+        let hold = self.core.hold.as_ref();
+        let news = hold.is_none()
+            && world
+                .artifact_for(object, spec)
+                .is_some_and(|it| fingerprint(it) != self.core.attempted);
         if now < next && !news {
-            return self
-                .repair(object, now, world)
-                .unwrap_or_else(|at| Due::At(next.min(at)));
+            return self.repair(object, now, world).unwrap_or_else(|at| {
+                let held_back = self.hold_back(object, spec, world);
+                held_back.unwrap_or(Due::At(next.min(at)))
+            });
         }
-        match self.begin_when_possible(object, spec, world) {
+        let begun = match hold {
+            Some(hold) => self.hold_on(object, hold),
+            None => self.begin_when_possible(object, spec, world),
+        };
+        match begun {
             // What is applied stays as it was applied, whatever the next attempt waits for.
             Due::Never => self.repair(object, now, world).unwrap_or_else(Due::At),
             due @ (Due::Now(_) | Due::At(_)) => due,
         }
+    }
+
+    /// Suspended: nothing is done, not even a rollback.
+    fn wait_for_resume(&self, object: &ObjectRef) -> Due {
+        let message = match self.asked() {
+            None => "reconciliation is suspended".to_owned(),
+            Some(rollback) => format!(
+                "reconciliation is suspended: the rollback to offset {} waits for that",
+                rollback.offset
+            ),
+        };
+        self.core.declared.wait_for(object, "Suspended", message)
     }
 
     /// When the next attempt is due if nothing happens.
@@ -137,8 +162,12 @@ impl Kustomization {
                     .as_ref()
                     .is_some_and(|spec| World::source_of(&dependency, spec) == source);
                 (same_source && other.core.applied_revision != artifact.revision).then(|| {
+                    let held = match other.hold() {
+                        Some(hold) => format!(": it is held at '{}'", hold.revision),
+                        None => String::new(),
+                    };
                     format!(
-                        "dependency {name} is not updated to revision '{}'",
+                        "dependency {name} is not updated to revision '{}'{held}",
                         artifact.revision
                     )
                 })
@@ -153,9 +182,21 @@ impl Kustomization {
         if let Some(end) = &attempt.end {
             return self.conclude_with(object, attempt, now, Err(end.clone()));
         }
+        if let Some(rollback) = self.asked().filter(|_| !spec.suspend) {
+            let why = format!("a rollback to offset {} was asked for", rollback.offset);
+            return self.cancel(object, attempt, now, &why);
+        }
         if !attempt.is_built {
-            // The build's outcome never came, because its command failed in the engine.
-            return self.begin_when_possible(object, spec, world);
+            // The outcome never came, because the command failed in the engine.
+            return match &attempt.recall {
+                Some(recall) => self.recall(recall.clone()),
+                None => self.begin_when_possible(object, spec, world),
+            };
+        }
+        if attempt.recall.is_some()
+            && let Some(over) = self.over(object, spec, world)
+        {
+            return self.cancel(object, attempt, now, &over.message);
         }
         if let Some(due) = self.next_stage(object, attempt, spec, now, world) {
             return due;
@@ -358,9 +399,16 @@ impl Kustomization {
         let declared = &self.core.declared;
         declared.generation != attempt.generation
             || declared.requested_at != attempt.requested_at
-            || world
-                .artifact_for(object, spec)
-                .is_some_and(|artifact| artifact.digest != attempt.artifact.digest)
+            || attempt.recall.is_none()
+                && world
+                    .artifact_for(object, spec)
+                    .is_some_and(|artifact| artifact.digest != attempt.artifact.digest)
+    }
+
+    /// Gives an attempt up between two of its steps.
+    fn cancel(&self, object: &ObjectRef, attempt: &Attempt, now: Timestamp, why: &str) -> Due {
+        let message = format!("reconciliation canceled: {why}");
+        self.fail(object, attempt, now, "ReconciliationCanceled", message)
     }
 
     fn fail(
@@ -395,7 +443,13 @@ impl Kustomization {
         } = end.err().unwrap_or_else(|| End {
             stalled: false,
             reason: "ReconciliationSucceeded".into(),
-            message: format!("Applied revision: {revision}"),
+            message: match attempt.held_at() {
+                0 => format!("Applied revision: {revision}"),
+                offset => format!(
+                    "Rolled back to offset {offset}, revision {revision}; \
+                     held until a newer commit or resume"
+                ),
+            },
         });
         Due::Now(Decision::Conclude(Box::new(Concluded {
             object: Some(self.core.declared.named(object)),
@@ -412,6 +466,7 @@ impl Kustomization {
             changed: attempt.changed,
             pruned: attempt.pruned,
             repair: false,
+            held_at: attempt.held_at(),
         })))
     }
 

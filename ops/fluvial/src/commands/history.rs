@@ -140,8 +140,10 @@ fn source(object: &ObjectRef, record: &Record) -> Option<ObjectRef> {
     let Event::CommandIssued(issued) = &record.event else {
         return None;
     };
-    let Some(command::Kind::BuildKustomization(build)) = &issued.command.as_ref()?.kind else {
-        return None;
+    let build = match &issued.command.as_ref()?.kind {
+        Some(command::Kind::BuildKustomization(build)) => build,
+        Some(command::Kind::RecallManifests(recall)) => return recall.source.clone(),
+        _ => return None,
     };
     let spec: KustomizationSpec = serde_json::from_slice(&build.spec).ok()?;
     let reference = spec.source_ref;

@@ -5,12 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use fluvial_api::condition::{self, HEALTHY, READY, STALLED, Truth};
+use fluvial_api::condition::{self, HEALTHY, HELD, READY, STALLED, Truth};
 use fluvial_api::status::{Attempt, ResourceInventory, ResourceRef, record_attempt};
 use fluvial_api::{Duration, KustomizationSpec, KustomizationStatus};
 use fluvial_event::{
-    BuildKustomization, Command, Concluded, Event, InventoryEntry, ResourceObserved, Timestamp,
-    Waited, command,
+    BuildKustomization, Command, Concluded, Event, InventoryEntry, ManifestsRecalled, RecallFailed,
+    RecallManifests, ResourceObserved, Timestamp, Waited, command,
 };
 use wincode::{SchemaRead, SchemaWrite};
 
@@ -73,6 +73,11 @@ impl Kustomization {
     pub(super) fn observe(&mut self, seen: &ResourceObserved) {
         let spec = serde_json::from_slice::<KustomizationSpec>(&seen.spec);
         self.asked = spec.ok().map(Asked::from);
+        let list = &mut self.status.conditions;
+        // That a rollback was refused is said as long as it is asked for.
+        if seen.rollback.is_none() && !condition::is_true(list, HELD) {
+            condition::remove(list, HELD);
+        }
     }
 
     pub(super) fn apply(&mut self, context: &Context<'_>) {
@@ -84,6 +89,11 @@ impl Kustomization {
             }
             Event::Waited(waited) => self.wait(context, waited),
             Event::Concluded(concluded) => self.conclude(context, concluded),
+            Event::ManifestsRecalled(recalled) => self.hold(context, recalled),
+            Event::RecallFailed(failed) => self.refuse(context, failed),
+            Event::HoldEnded(_) => {
+                condition::remove(&mut self.status.conditions, HELD);
+            }
             Event::ResourceObserved(_)
             | Event::ResourceDeleted(_)
             | Event::ArtifactFetched(_)
@@ -109,6 +119,7 @@ impl Kustomization {
     fn issued(&mut self, context: &Context<'_>, command: &Command) {
         match &command.kind {
             Some(command::Kind::BuildKustomization(build)) => self.begin(context, build),
+            Some(command::Kind::RecallManifests(recall)) => self.begin_recall(context, recall),
             Some(command::Kind::ApplyObjects(apply)) if apply.repair.is_empty() => {
                 self.progress(context, "Detecting drift");
             }
@@ -129,15 +140,55 @@ impl Kustomization {
             .as_ref()
             .map(|artifact| artifact.revision.clone())
             .unwrap_or_default();
-        let requested = Some(context.requested_at).filter(|at| !at.is_empty());
-        self.is_quiet = condition::is_true(&status.conditions, READY)
-            && status.observed_generation == Some(build.generation)
-            && status.last_applied_revision.as_ref() == Some(&revision)
-            && requested.is_none_or(|at| status.last_handled_reconcile_at.as_deref() == Some(at));
+        self.is_quiet = self.is_as_asked(context, build.generation)
+            && status.last_applied_revision.as_ref() == Some(&revision);
         self.checking = None;
         self.revision.clone_from(&revision);
         self.status.last_attempted_revision = Some(revision);
         self.progress(context, "Building manifests");
+    }
+
+    fn begin_recall(&mut self, context: &Context<'_>, recall: &RecallManifests) {
+        let offset = recall.rollback.as_ref().map_or(0, |asked| asked.offset);
+        self.is_quiet = recall.held && self.is_as_asked(context, recall.generation);
+        self.checking = None;
+        if !self.is_quiet {
+            let message = format!("Rolling back to offset {offset}");
+            conditions::progress(&mut self.status.conditions, context, &message);
+        }
+    }
+
+    /// Whether it is ready, as it is declared now and nobody asked for more.
+    fn is_as_asked(&self, context: &Context<'_>, generation: i64) -> bool {
+        let status = &self.status;
+        let handled = status.last_handled_reconcile_at.as_deref();
+        condition::is_true(&status.conditions, READY)
+            && status.observed_generation == Some(generation)
+            && (context.requested_at.is_empty() || handled == Some(context.requested_at))
+    }
+
+    /// The manifests are there: they are what is attempted, and held.
+    fn hold(&mut self, context: &Context<'_>, recalled: &ManifestsRecalled) {
+        self.revision.clone_from(&recalled.revision);
+        self.status.last_attempted_revision = Some(recalled.revision.clone());
+        let said = Saying {
+            reason: "RolledBack",
+            message: &held(context, recalled),
+        };
+        let list = &mut self.status.conditions;
+        conditions::mark(list, context, HELD, Truth::True, &said);
+    }
+
+    fn refuse(&mut self, context: &Context<'_>, failed: &RecallFailed) {
+        let list = &mut self.status.conditions;
+        // What is held already stays so.
+        if !condition::is_true(list, HELD) {
+            let said = Saying {
+                reason: "RollbackFailed",
+                message: &failed.message,
+            };
+            conditions::mark(list, context, HELD, Truth::False, &said);
+        }
     }
 
     fn progress(&mut self, context: &Context<'_>, doing: &str) {
@@ -158,7 +209,7 @@ impl Kustomization {
             message: &waited.message,
         };
         match waited.reason.as_str() {
-            "Suspended" => {}
+            "Suspended" | "Held" => {}
             "Progressing" => {
                 self.checking.get_or_insert(context.record.time);
                 conditions::progress(list, context, &waited.message);
@@ -243,6 +294,36 @@ impl Kustomization {
             self.status.last_handled_reconcile_at = Some(requested_at.to_owned());
         }
     }
+}
+
+/// `held at offset 41, revision main@sha1:…, as jane asked at …: incident 7; …`
+fn held(context: &Context<'_>, recalled: &ManifestsRecalled) -> String {
+    let asked = recalled.rollback.clone().unwrap_or_default();
+    let by = if asked.by.is_empty() {
+        "someone"
+    } else {
+        &asked.by
+    };
+    let why = if asked.reason.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", asked.reason)
+    };
+    let source = recalled.source.clone().unwrap_or_default();
+    format!(
+        "held at offset {}, revision {}, as {by} asked at {}{why}; until {source} has another revision \
+         than {}, or `fluvial resume kustomization {} -n {}`",
+        asked.offset,
+        recalled.revision,
+        asked.at,
+        if recalled.against.is_empty() {
+            "none"
+        } else {
+            &recalled.against
+        },
+        context.object.name,
+        context.object.namespace,
+    )
 }
 
 fn inventory(entries: &[InventoryEntry]) -> ResourceInventory {

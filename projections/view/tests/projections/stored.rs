@@ -144,7 +144,7 @@ fn the_layout_is_that_of_its_format() {
     let all = [layout(Statuses::new("host")), layout(Notices::default())];
     expect![[r#"
         status/1 host sha256:38651c175fb0150e1890af37f076b71ced492fc2ff8c17fc184b8491fdee2641
-        notice/1 sha256:be4a7ba5600dea738672c438a41711bd645c8d5c6df457a845864f3346c1dd58
+        notice/2 sha256:6caefcee3b6255fc13b214e2b69a7b13a69cc905987a5e67915ae754ecd0e1e7
     "#]]
     .assert_eq(&all.concat());
 }

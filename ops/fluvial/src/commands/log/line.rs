@@ -28,7 +28,13 @@ pub(super) fn of(record: &Record) -> String {
 fn said(event: &Event) -> String {
     match event {
         Event::ResourceObserved(it) if it.deleting => "is being deleted".to_owned(),
-        Event::ResourceObserved(it) => format!("generation {}", it.generation),
+        Event::ResourceObserved(it) => match &it.rollback {
+            Some(asked) => format!(
+                "generation {}, rollback to {} asked for by {}",
+                it.generation, asked.offset, asked.by
+            ),
+            None => format!("generation {}", it.generation),
+        },
         Event::ArtifactFetched(it) => {
             let artifact = it.artifact.clone().unwrap_or_default();
             let commit = artifact.commit.unwrap_or_default();
@@ -40,6 +46,17 @@ fn said(event: &Event) -> String {
         Event::SourceUnchanged(it) => it.revision.clone(),
         Event::FetchFailed(it) => format!("{}: {}", it.reason, it.message),
         Event::ManifestsBuilt(it) => format!("{} objects of {}", it.objects.len(), it.revision),
+        Event::ManifestsRecalled(it) => {
+            let offset = it.rollback.as_ref().map_or(0, |asked| asked.offset);
+            format!(
+                "{} objects of {} from offset {offset}, held against {}",
+                it.objects.len(),
+                it.revision,
+                it.against
+            )
+        }
+        Event::RecallFailed(it) => it.message.clone(),
+        Event::HoldEnded(it) => format!("{}: {}", it.reason, it.message),
         Event::BuildFailed(it) => format!("{}: {}", it.reason, it.message),
         Event::ObjectsApplied(it) => {
             format!("{} applied, {} failed", it.applied.len(), it.failures.len())
@@ -105,6 +122,10 @@ fn ordered(command: &fluvial_event::Command) -> String {
         }
         Some(Kind::ApplyObjects(it)) => format!("{name} {}", it.objects.len()),
         Some(Kind::PruneObjects(it)) => format!("{name} {}: {}", it.objects.len(), it.reason),
+        Some(Kind::RecallManifests(it)) => {
+            let offset = it.rollback.as_ref().map_or(0, |asked| asked.offset);
+            format!("{name} of offset {offset}")
+        }
         Some(Kind::SetFinalizer(it)) if it.present => format!("{name} on"),
         Some(Kind::SetFinalizer(_)) => format!("{name} off"),
         Some(Kind::FetchGit(_)) | None => name.to_owned(),
