@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use fluvial_event::Offset;
 use fluvial_log::{Applied, Error, EventLog, Key, Result, StateStore as _, belongs};
 
-use crate::{Mode, RocksLog, RocksState, snapshot};
+use crate::{Mode, RocksLog, RocksState, pin, snapshot};
 
 /// A data directory, which need not be there yet.
 #[derive(Clone, Debug)]
@@ -45,6 +45,11 @@ impl Data {
     /// Where the state is.
     pub fn state_directory(&self) -> PathBuf {
         self.root.join("state")
+    }
+
+    /// Where the index is.
+    pub fn index_directory(&self) -> PathBuf {
+        self.root.join("index")
     }
 
     /// Where snapshots of the state are.
@@ -131,6 +136,13 @@ impl Data {
         state.check()?;
         belongs(log, state.applied()?)?;
         Ok(state)
+    }
+
+    /// The last record that was acknowledged, without opening the log; 0 where nobody can tell.
+    pub fn pinned(&self) -> Result<Offset> {
+        let key = Key::open_file(&self.key_file())?;
+        let pinned = pin::read(&self.pin_file(), &key)?;
+        Ok(pinned.and_then(|it| it.head).unwrap_or_default().offset)
     }
 
     /// Becomes the one process that writes here, as long as the answer lives.

@@ -6,6 +6,7 @@
 //! ```text
 //! DIR/log/        RocksDB, synced by every append: records, streams, blobs, meta
 //! DIR/state/      RocksDB without a write-ahead log; can be deleted
+//! DIR/index/      RocksDB, written behind the log; can be deleted
 //! DIR/snapshots/  checkpoints of the state, by offset; can be deleted
 //! DIR/key         what blobs are sealed under; can live elsewhere
 //! DIR/pin         the head, as it was last acknowledged
@@ -23,6 +24,7 @@
 //! leaves it, where all of the history is there without it.
 
 mod data;
+mod index;
 mod log;
 mod options;
 mod pin;
@@ -33,6 +35,7 @@ mod stats;
 mod verify;
 
 pub use data::{Data, Found};
+pub use index::RocksIndex;
 pub use log::{Mode, RocksLog};
 pub use state::RocksState;
 pub use stats::Stats;

@@ -20,6 +20,8 @@ const WRITE_BUFFERS_BYTES_MAX: usize = 16 * MIB;
 const WAL_BYTES_MAX: u64 = 64 << 20;
 const CACHE_BYTES: usize = 8 * MIB;
 const BLOCK_BYTES: usize = 16 << 10;
+const INDEX_CACHE_BYTES: usize = 2 * MIB;
+const INDEX_WRITE_BUFFER_BYTES: usize = 2 * MIB;
 /// Smaller blobs stand in the tables, where they share blocks.
 const BLOB_FILE_VALUE_BYTES_MIN: u64 = 4 << 10;
 
@@ -62,6 +64,24 @@ pub(crate) fn state() -> Options {
     options.create_if_missing(true);
     family(&mut options, &Cache::new_lru_cache(CACHE_BYTES));
     options.set_compression_type(DBCompressionType::Zstd);
+    options
+}
+
+/// Of the index: one family, small in memory, its write-ahead log never synced.
+pub(crate) fn index() -> Options {
+    let mut options = database(Tail::UpToDamage);
+    options.create_if_missing(true);
+    family(&mut options, &Cache::new_lru_cache(INDEX_CACHE_BYTES));
+    options.set_write_buffer_size(INDEX_WRITE_BUFFER_BYTES);
+    options.set_compression_type(DBCompressionType::Zstd);
+    options
+}
+
+/// Of the index, for reading only.
+pub(crate) fn index_reader() -> Options {
+    let mut options = index();
+    options.create_if_missing(false);
+    options.set_info_logger(InfoLogger::new_callback_logger(LogLevel::Fatal, |_, _| {}));
     options
 }
 

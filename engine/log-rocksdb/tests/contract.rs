@@ -1,9 +1,11 @@
 //! RocksDB keeps what every log, store of blobs and state promises; and what a data directory does.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+use std::fs;
 use std::sync::Arc;
 
 use fluvial_event::{Digest, Offset};
+use fluvial_log::index::{self, Index, IndexStore, advance};
 use fluvial_log::{Applied, BlobStore as _, Error, EventLog as _, Key, StateStore as _, contract};
 use fluvial_log_rocksdb::{Data, Found, Mode, RocksLog, RocksState};
 use tempfile::TempDir;
@@ -113,12 +115,12 @@ fn an_older_copy_and_another_history_are_refused_and_left_as_they_are() {
     let log = write(&data);
     log.append(&records[..3]).unwrap();
     drop(log);
-    std::fs::rename(data.log_directory(), &copy).unwrap();
+    fs::rename(data.log_directory(), &copy).unwrap();
     copy_all(&copy, &data.log_directory());
     let log = write(&data);
     log.append(&records[3..]).unwrap();
     drop(log);
-    std::fs::remove_dir_all(data.log_directory()).unwrap();
+    fs::remove_dir_all(data.log_directory()).unwrap();
     let refused = data.open_log(Mode::Write);
     assert!(
         matches!(
@@ -148,14 +150,14 @@ fn an_older_copy_and_another_history_are_refused_and_left_as_they_are() {
     }
     assert!(!data.verify().is_sound());
     // The same offsets, but other records.
-    let pin = std::fs::read(data.pin_file()).unwrap();
-    std::fs::remove_dir_all(data.log_directory()).unwrap();
-    std::fs::remove_file(data.pin_file()).unwrap();
+    let pin = fs::read(data.pin_file()).unwrap();
+    fs::remove_dir_all(data.log_directory()).unwrap();
+    fs::remove_file(data.pin_file()).unwrap();
     let log = write(&data);
     let drafts = (0..9).map(|number| contract::object_draft("podinfo", number));
     log.append(&contract::sealed(drafts)).unwrap();
     drop(log);
-    std::fs::write(data.pin_file(), pin).unwrap();
+    fs::write(data.pin_file(), pin).unwrap();
     for mode in [Mode::Read, Mode::Write] {
         let refused = data.open_log(mode);
         assert!(
@@ -192,7 +194,7 @@ fn state_comes_back_from_itself_a_snapshot_or_not_at_all() {
     ));
     drop(state);
     let snapshots = || {
-        let entries = std::fs::read_dir(data.snapshots_directory()).unwrap();
+        let entries = fs::read_dir(data.snapshots_directory()).unwrap();
         let mut names: Vec<_> = entries
             .map(|it| it.unwrap().file_name().into_string().unwrap())
             .collect();
@@ -272,13 +274,13 @@ fn damaged_state_is_never_used() {
     copy_all(&data.state_directory(), &copy);
     let mut refused = 0;
     for name in names(&copy, &["sst", "MANIFEST", "CURRENT"]) {
-        let bytes = std::fs::read(copy.join(&name)).unwrap();
+        let bytes = fs::read(copy.join(&name)).unwrap();
         for at in (0..bytes.len()).step_by(bytes.len() / 12 + 1) {
             data.discard_state().unwrap();
             copy_all(&copy, &data.state_directory());
             let mut flipped = bytes.clone();
             flipped[at] ^= 4;
-            std::fs::write(data.state_directory().join(&name), flipped).unwrap();
+            fs::write(data.state_directory().join(&name), flipped).unwrap();
             let (state, found) = data.open_state(&log, FORMAT).unwrap();
             if found == Found::Kept {
                 let loaded: Vec<_> = state.load().collect::<Result<_, _>>().unwrap();
@@ -297,7 +299,7 @@ fn damaged_state_is_never_used() {
 }
 
 fn names(directory: &std::path::Path, kinds: &[&str]) -> Vec<String> {
-    let entries = std::fs::read_dir(directory).unwrap();
+    let entries = fs::read_dir(directory).unwrap();
     let names = entries.map(|it| it.unwrap().file_name().into_string().unwrap());
     let mut names: Vec<_> = names
         .filter(|name| kinds.iter().any(|kind| name.contains(kind)))
@@ -308,15 +310,71 @@ fn names(directory: &std::path::Path, kinds: &[&str]) -> Vec<String> {
 
 fn flip_one(directory: &std::path::Path) {
     let path = directory.join(&names(directory, &["sst"])[0]);
-    let mut bytes = std::fs::read(&path).unwrap();
+    let mut bytes = fs::read(&path).unwrap();
     bytes[10] ^= 1;
-    std::fs::write(path, bytes).unwrap();
+    fs::write(path, bytes).unwrap();
 }
 
 fn copy_all(from: &std::path::Path, to: &std::path::Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
         let path = entry.unwrap().path();
-        std::fs::copy(&path, to.join(path.file_name().unwrap())).unwrap();
+        fs::copy(&path, to.join(path.file_name().unwrap())).unwrap();
     }
+}
+
+#[test]
+fn keeps_the_contract_of_an_index() {
+    let (_directory, data) = data();
+    drop(write(&data));
+    index::contract::finds_what_a_scan_finds(&|| Box::new(data.open_index().unwrap()));
+}
+
+#[test]
+fn an_index_is_read_beside_its_writer_and_made_again_when_it_is_lost() {
+    let (_directory, data) = data();
+    let log = write(&data);
+    assert!(data.read_index().is_none());
+    let writer = data.open_index().unwrap();
+    let records = contract::records(30);
+    for (end, batch) in [(10, &records[..10]), (30, &records[10..])] {
+        log.append(batch).unwrap();
+        // What is not flushed is read all the same.
+        assert_eq!(advance(&log, &writer).unwrap(), Offset(end));
+        let reader = data.read_index().unwrap();
+        assert_eq!(reader.applied().unwrap().offset, Offset(end));
+    }
+    drop(writer);
+    // Whatever is lost of it, and whatever it becomes, it is as before.
+    let file = |nth: usize| {
+        let files = fs::read_dir(data.index_directory()).unwrap();
+        let mut files: Vec<_> = files.map(|it| it.unwrap().path()).collect();
+        files.sort();
+        files.get(nth).cloned()
+    };
+    for damage in 0..3 {
+        for path in (0..).map_while(file) {
+            let bytes = fs::read(&path).unwrap();
+            match damage {
+                0 => fs::remove_file(&path).unwrap(),
+                1 => fs::write(&path, &bytes[..bytes.len() / 2]).unwrap(),
+                _ => fs::write(&path, b"nonsense").unwrap(),
+            }
+            let index = data.read_index();
+            let stored = index.as_ref().map(|it| it as &dyn IndexStore);
+            let read = Index::open(&log, stored, |_| {}).unwrap();
+            let found = read.by_id(records[20].id).unwrap();
+            assert_eq!(found.as_ref(), Some(&records[20]), "{}", path.display());
+            drop(index);
+            let store = data.open_index().unwrap();
+            assert_eq!(advance(&log, &store).unwrap(), Offset(30));
+            let index = Index::open(&log, Some(&store), |_| panic!("nothing is left to read"));
+            let index = index.unwrap();
+            for record in &records {
+                assert_eq!(index.by_id(record.id).unwrap().as_ref(), Some(record));
+            }
+        }
+    }
+    data.discard_index().unwrap();
+    assert!(data.read_index().is_none());
 }

@@ -11,6 +11,7 @@
 pub mod check;
 pub mod contract;
 mod group;
+pub mod index;
 mod key;
 pub mod memory;
 mod restore;

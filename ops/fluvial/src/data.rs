@@ -6,6 +6,8 @@ use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 use fluvial_log_rocksdb::{Data, Mode, RocksLog};
 
+use crate::index::Memory;
+
 /// Where the log is.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct DataArgs {
@@ -33,5 +35,9 @@ impl DataArgs {
     /// The log as it is now. What is appended later is not seen.
     pub(crate) fn log(&self) -> Result<RocksLog> {
         Ok(self.data()?.open_log(Mode::Read)?)
+    }
+    /// The log as it is now, with its index, to be asked.
+    pub(crate) fn memory(&self) -> Result<Memory> {
+        Memory::open(&self.data()?)
     }
 }

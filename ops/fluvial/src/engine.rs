@@ -16,6 +16,8 @@ use fluvial_runtime::{Lanes, Runtime, dispatch};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::index;
+
 /// How the engine is run.
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
@@ -78,6 +80,7 @@ pub(crate) async fn run(cluster: Cluster, options: Options) -> Result<()> {
     );
     tasks.spawn(ingest.run(runtime.head()));
     tasks.spawn(runtime.timers());
+    tasks.spawn(index::follow(data.clone(), log.clone(), runtime.head()));
     tasks.spawn(snapshots(data, Arc::clone(&state), runtime.head()));
     let writeback = fluvial_writeback::run(
         cluster,

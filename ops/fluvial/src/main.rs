@@ -9,6 +9,7 @@ mod connect;
 mod data;
 mod disk;
 mod engine;
+mod index;
 mod json;
 mod objects;
 mod output;

@@ -281,6 +281,15 @@ impl History {
     }
 }
 
+/// Whether an attempt that ended like this, right after one that ended as `before` did, is no deployment:
+/// it found everything as it was left. A reader may leave out its records.
+pub fn is_routine(before: &Concluded, concluded: &Concluded) -> bool {
+    let is_same = before.ready
+        && before.revision == concluded.revision
+        && before.held_at == concluded.held_at;
+    is_same && concluded.ready && concluded.changed == 0 && concluded.pruned == 0
+}
+
 fn applied_changes(applied: &ObjectsApplied) -> Vec<Change> {
     let change = |it: &fluvial_event::AppliedObject| {
         let action = match it.action() {

@@ -21,6 +21,7 @@ mod id;
 mod json;
 mod object;
 mod record;
+mod role;
 mod upcast;
 
 pub use chain::{Chain, Head};
@@ -29,3 +30,4 @@ pub use event::{Decision, Event};
 pub use id::{Digest, Id, ParseDigestError};
 pub use proto::*;
 pub use record::{Draft, Offset, Record, Timestamp};
+pub use role::{Mention, Role};

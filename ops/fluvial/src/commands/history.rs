@@ -1,25 +1,21 @@
 //! `fluvial history`: the deployments of one Kustomization, from the log.
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
-use fluvial_api::{KustomizationSpec, kinds};
-use fluvial_event::{Event, ObjectRef, Record, command};
-use fluvial_log::EventLog;
+use fluvial_api::kinds;
+use fluvial_event::{Concluded, Event, ObjectRef, Offset, Record, Role, command};
+use fluvial_log::index::Index;
 use fluvial_view::Projection as _;
-use fluvial_view::history::{Deployment, History};
+use fluvial_view::history::{Deployment, History, is_routine};
 
 use crate::connect::Globals;
 use crate::data::DataArgs;
 use crate::output::{self, Format};
 use crate::table::{Table, truncate_hex};
 use crate::{objects, say};
-
-/// How far back it is looked, in records about the object.
-const RECORDS_MAX: usize = 50_000;
-/// How many records of the source older than the oldest deployment may hold what began it.
-const BEGINNINGS_MAX: usize = 1_000;
 
 /// Print the deployments of a Kustomization, newest first
 ///
@@ -59,11 +55,8 @@ pub(crate) fn run(globals: &Globals, args: &HistoryArgs) -> Result<ExitCode> {
         namespace: globals.namespace.clone(),
         name: names[0].clone(),
     };
-    let log = args.data.log()?;
-    let (deployments, is_cut) = read(&log, &object, args)?;
-    if is_cut {
-        say::waiting(&format!("only the newest {RECORDS_MAX} records were read"));
-    }
+    let memory = args.data.memory()?;
+    let deployments = read(&memory.index()?, &object, args)?;
     match args.output {
         Some(Format::Json) => output::json(&deployments)?,
         Some(Format::Yaml) => output::yaml(&deployments)?,
@@ -80,87 +73,121 @@ pub(crate) fn run(globals: &Globals, args: &HistoryArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The newest deployments, and whether there may be more than was looked at.
-fn read(
-    log: &dyn EventLog,
-    object: &ObjectRef,
-    args: &HistoryArgs,
-) -> Result<(Vec<Deployment>, bool)> {
-    let (mut records, is_cut) = own(log, object, args)?;
-    if let (Some(oldest), Some(source)) = (
-        records.last().map(|record| record.offset),
-        records.iter().find_map(|record| source(object, record)),
-    ) {
-        let mut older = 0;
-        for record in log.stream(&source.stream()) {
-            let record = record?;
-            older += usize::from(record.offset < oldest);
-            if older > BEGINNINGS_MAX {
-                break;
-            }
-            records.push(record);
+/// The newest deployments: the records of each, and the one that began it all.
+fn read(index: &Index<'_>, object: &ObjectRef, args: &HistoryArgs) -> Result<Vec<Deployment>> {
+    let attempts = attempts(index, object, args)?;
+    let mut records = BTreeMap::new();
+    for attempt in &attempts {
+        for offset in gather(index, object, *attempt, &mut records)? {
+            // What a rollback puts back is told by the attempt that it was first put there by.
+            let earlier = attempt_around(index, object, offset)?;
+            gather(index, object, earlier, &mut records)?;
         }
     }
-    records.sort_by_key(|record| record.offset);
-    let mut history = if args.all {
-        History::of(object, args.limit).with_routine()
-    } else {
-        History::of(object, args.limit)
-    };
-    for record in &records {
+    let mut history = History::of(object, usize::MAX).with_routine();
+    for record in records.values() {
         history.apply(record);
     }
-    Ok((history.deployments().collect(), is_cut))
+    let is_wanted = |it: &Deployment| attempts.iter().any(|(_, ended)| *ended == it.offset);
+    Ok(history.deployments().filter(is_wanted).collect())
 }
 
-/// The object's own records, newest first, as far back as `limit` deployments and the one before.
-fn own(log: &dyn EventLog, object: &ObjectRef, args: &HistoryArgs) -> Result<(Vec<Record>, bool)> {
-    let mut records = Vec::new();
-    let mut conclusions = 0;
-    for record in log.stream(&object.stream()).take(RECORDS_MAX) {
-        let record = record.context("run `fluvial log verify` to see what else is wrong")?;
-        if let Event::Concluded(it) = &record.event
-            && !it.repair
-            && (args.all || !it.ready || it.changed > 0 || it.pruned > 0)
-        {
-            conclusions += 1;
+/// The records of an attempt, and what began it all. Answers where it puts manifests back from.
+fn gather(
+    index: &Index<'_>,
+    object: &ObjectRef,
+    (began, ended): (Offset, Offset),
+    records: &mut BTreeMap<Offset, Record>,
+) -> Result<Vec<Offset>> {
+    let mut recalled = Vec::new();
+    for mention in index.mentions(object, ended) {
+        let mention = mention?;
+        if mention.offset <= began {
+            break;
         }
-        let is_beginning = source(object, &record).is_some();
-        records.push(record);
-        if conclusions > args.limit && is_beginning {
-            return Ok((records, false));
+        if mention.role != Role::Subject {
+            continue;
+        }
+        let record = index.record(mention.offset)?;
+        match beginning(&record) {
+            Some(command::Kind::BuildKustomization(_)) => {}
+            Some(command::Kind::RecallManifests(it)) => {
+                recalled.extend(it.rollback.as_ref().map(|it| Offset(it.offset)));
+            }
+            _ => {
+                records.insert(record.offset, record);
+                continue;
+            }
+        }
+        if let Some(first) = index.by_id(record.correlation)? {
+            records.insert(first.offset, first);
+        }
+        records.insert(record.offset, record);
+    }
+    Ok(recalled)
+}
+
+/// The attempt that `offset` is a record of.
+fn attempt_around(
+    index: &Index<'_>,
+    object: &ObjectRef,
+    offset: Offset,
+) -> Result<(Offset, Offset)> {
+    let mut ended = offset;
+    for mention in index.mentions(object, index.end()) {
+        let mention = mention?;
+        let is_end = mention.role == Role::Subject && mention.name() == "Concluded";
+        match (is_end, mention.offset < offset) {
+            (true, false) => ended = mention.offset,
+            (true, true) => return Ok((mention.offset, ended)),
+            (false, _) => {}
         }
     }
-    let is_cut = records.len() == RECORDS_MAX;
-    Ok((records, is_cut))
+    Ok((Offset::default(), ended))
 }
 
-/// The source of the deployment that `record` begins, if it does.
-fn source(object: &ObjectRef, record: &Record) -> Option<ObjectRef> {
+/// The newest attempts that are to be printed: behind which record each stands, and its last.
+fn attempts(
+    index: &Index<'_>,
+    object: &ObjectRef,
+    args: &HistoryArgs,
+) -> Result<Vec<(Offset, Offset)>> {
+    let mut attempts = Vec::new();
+    let mut newer: Option<(Offset, Concluded)> = None;
+    for mention in index.mentions(object, index.end()) {
+        let mention = mention?;
+        if mention.role != Role::Subject || mention.name() != "Concluded" {
+            continue;
+        }
+        let record = index
+            .record(mention.offset)
+            .context("run `fluvial log verify` to see what else is wrong")?;
+        let Event::Concluded(it) = record.event else {
+            continue;
+        };
+        if it.repair {
+            continue;
+        }
+        if let Some((ended, concluded)) = newer.take()
+            && (args.all || !is_routine(&it, &concluded))
+        {
+            attempts.push((record.offset, ended));
+        }
+        if attempts.len() == args.limit {
+            return Ok(attempts);
+        }
+        newer = Some((record.offset, it));
+    }
+    attempts.extend(newer.map(|(ended, _)| (Offset::default(), ended)));
+    Ok(attempts)
+}
+
+/// The command that a record issues.
+fn beginning(record: &Record) -> Option<&command::Kind> {
     let Event::CommandIssued(issued) = &record.event else {
         return None;
     };
-    let build = match &issued.command.as_ref()?.kind {
-        Some(command::Kind::BuildKustomization(build)) => build,
-        Some(command::Kind::RecallManifests(recall)) => return recall.source.clone(),
-        _ => return None,
-    };
-    let spec: KustomizationSpec = serde_json::from_slice(&build.spec).ok()?;
-    let reference = spec.source_ref;
-    let group = kinds::ALL
-        .into_iter()
-        .find(|kind| kind.kind == reference.kind)
-        .map_or("", |kind| kind.group);
-    Some(ObjectRef {
-        group: group.to_owned(),
-        version: String::new(),
-        kind: reference.kind.clone(),
-        namespace: reference
-            .namespace
-            .clone()
-            .unwrap_or_else(|| object.namespace.clone()),
-        name: reference.name,
-    })
+    issued.command.as_ref()?.kind.as_ref()
 }
 
 fn table(deployments: &[Deployment], is_wide: bool) -> Table {

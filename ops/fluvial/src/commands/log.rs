@@ -2,15 +2,16 @@
 
 mod line;
 
-use std::collections::VecDeque;
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand};
 use fluvial_api::kinds;
-use fluvial_event::{ObjectRef, Offset, Record};
-use fluvial_log::EventLog;
+use fluvial_event::{ObjectRef, Offset, Record, Role};
+use fluvial_log::EventLog as _;
+use fluvial_log::index::Index;
 
 use crate::data::DataArgs;
 use crate::output::{self, Plain};
@@ -99,37 +100,58 @@ pub(crate) fn run(args: &LogArgs) -> Result<ExitCode> {
 
 fn tail(args: &TailArgs) -> Result<ExitCode> {
     let about = args.about.as_deref().map(About::parse).transpose()?;
-    let is_wanted = |record: &Record| about.as_ref().is_none_or(|about| about.fits(record));
-    let log = args.read.data.log()?;
-    let mut next = log.head().offset.next();
-    let from = match about {
-        None => Offset(next.0.saturating_sub(args.limit as u64).max(1)),
-        Some(_) => Offset::FIRST,
-    };
-    let mut newest = VecDeque::new();
-    for record in log.read(from) {
-        let record = record?;
-        if is_wanted(&record) {
-            newest.push_back(record);
+    let memory = args.read.data.memory()?;
+    let end = memory.log().head().offset;
+    match &about {
+        None => {
+            let from = Offset(end.next().0.saturating_sub(args.limit as u64).max(1));
+            for record in memory.log().read(from) {
+                print(&record?, args.read.output)?;
+            }
         }
-        if newest.len() > args.limit {
-            newest.pop_front();
+        Some(about) => {
+            let index = memory.index()?;
+            for offset in newest(&index, about, args.limit)? {
+                print(&index.record(offset)?, args.read.output)?;
+            }
         }
     }
-    for record in &newest {
-        print(record, args.read.output)?;
+    drop(memory);
+    if args.follow {
+        follow(args, about.as_ref(), end.next())
+    } else {
+        Ok(ExitCode::SUCCESS)
     }
-    drop(log);
-    if !args.follow {
-        return Ok(ExitCode::SUCCESS);
+}
+
+/// Where the newest records about an object stand.
+fn newest(index: &Index<'_>, about: &About, limit: usize) -> Result<BTreeSet<Offset>> {
+    let mut newest = BTreeSet::new();
+    for object in index.objects()?.iter().filter(|it| about.is(it)) {
+        let own = index.mentions(object, index.end());
+        let own = own.filter(|it| !matches!(it, Ok(it) if it.role != Role::Subject));
+        for mention in own.take(limit) {
+            newest.insert(mention?.offset);
+        }
     }
+    while newest.len() > limit {
+        newest.pop_first();
+    }
+    Ok(newest)
+}
+
+/// Prints what is appended from `next` on. The log is opened again only when its pin has moved.
+fn follow(args: &TailArgs, about: Option<&About>, mut next: Offset) -> Result<ExitCode> {
+    let data = args.read.data.data()?;
     loop {
         std::thread::sleep(LOOK_AGAIN);
-        let log = args.read.data.log()?;
-        for record in log.read(next) {
+        if data.pinned()? < next {
+            continue;
+        }
+        for record in args.read.data.log()?.read(next) {
             let record = record?;
             next = record.offset.next();
-            if is_wanted(&record) {
+            if about.is_none_or(|about| about.fits(&record)) {
                 print(&record, args.read.output)?;
             }
         }
@@ -248,13 +270,14 @@ impl About {
     }
 
     fn fits(&self, record: &Record) -> bool {
-        let fits = |object: &ObjectRef| {
-            let in_namespace = self.namespace.as_ref();
-            object.kind.eq_ignore_ascii_case(&self.kind)
-                && object.name == self.name
-                && in_namespace.is_none_or(|namespace| *namespace == object.namespace)
-        };
-        record.event.object().is_some_and(fits)
+        record.event.object().is_some_and(|object| self.is(object))
+    }
+
+    fn is(&self, object: &ObjectRef) -> bool {
+        let in_namespace = self.namespace.as_ref();
+        object.kind.eq_ignore_ascii_case(&self.kind)
+            && object.name == self.name
+            && in_namespace.is_none_or(|namespace| *namespace == object.namespace)
     }
 }
 
