@@ -140,7 +140,7 @@ impl Config {
         Ok(())
     }
 
-    /// Reads a file named under `configurations`.
+    /// Reads a file named under `configurations`, in which every field must be known.
     pub(crate) fn read(file: &str, text: &str) -> Result<Self> {
         let mut config = Self::default();
         let documents = yaml::documents(text).map_err(|error| Error::yaml(file, error))?;
@@ -150,7 +150,7 @@ impl Config {
         let source = Source {
             file,
             text,
-            strict: false,
+            strict: true,
         };
         let mut fields = Fields::new(source, document)?;
         config.name_prefix = fields.list("namePrefix", read_spec)?;
@@ -171,6 +171,7 @@ impl Config {
                 referrers: fields.list("fieldSpecs", read_spec)?,
             })
         })?;
+        fields.finish()?;
         Ok(config)
     }
 

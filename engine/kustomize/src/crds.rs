@@ -18,6 +18,12 @@ pub(crate) fn read(file: &str, text: &str) -> Result<Config> {
         return Err(Error::new("a map of OpenAPI definitions is needed").in_file(file));
     };
     for (name, definition) in definitions {
+        if !definition.is_object() && !definition.is_null() {
+            let reason = format!(
+                "{name} is no OpenAPI definition; list a CustomResourceDefinition under `resources`"
+            );
+            return Err(Error::new(reason).in_file(file));
+        }
         let properties = definition
             .pointer("/Schema/properties")
             .or_else(|| definition.pointer("/schema/properties"));

@@ -63,6 +63,19 @@ impl Error {
         self
     }
 
+    /// Looks up the line of the field, if this is about `file`, whose text is given.
+    pub(crate) fn at_line_of(mut self, file: &str, text: &str) -> Self {
+        if self.line.is_none() && self.file == file && !self.field.is_empty() {
+            let path = self.field.replace('[', ".").replace(']', "");
+            let mut path: Vec<&str> = path.split('.').collect();
+            while self.line.is_none() && !path.is_empty() {
+                self.line = yaml::line_of(text, &path);
+                path.pop();
+            }
+        }
+        self
+    }
+
     /// A text that is no YAML.
     pub(crate) fn yaml(file: &str, error: yaml::Error) -> Self {
         Self {

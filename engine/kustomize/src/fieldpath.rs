@@ -76,6 +76,13 @@ fn bracketed(part: &str) -> Option<(&str, &str)> {
     part.strip_prefix('[')?.strip_suffix(']')?.split_once('=')
 }
 
+/// Whether a value was there before a path led to it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Found {
+    There,
+    New,
+}
+
 /// Calls `set` on every value a path leads to, and says how many those were.
 ///
 /// `[name=x]` is a regular expression here, and `*` every item of a list. With `made`, what is
@@ -84,10 +91,20 @@ pub(crate) fn visit(
     value: &mut Value,
     path: &[String],
     made: Option<Made>,
-    set: &mut dyn FnMut(&mut Value) -> Result<()>,
+    set: &mut dyn FnMut(&mut Value, Found) -> Result<()>,
+) -> Result<usize> {
+    visit_found(value, Found::There, path, made, set)
+}
+
+fn visit_found(
+    value: &mut Value,
+    found: Found,
+    path: &[String],
+    made: Option<Made>,
+    set: &mut dyn FnMut(&mut Value, Found) -> Result<()>,
 ) -> Result<usize> {
     let Some((part, rest)) = path.split_first() else {
-        set(value)?;
+        set(value, found)?;
         return Ok(1);
     };
     if part.parse::<usize>().is_ok() {
@@ -118,8 +135,9 @@ pub(crate) fn visit(
             visit(child, rest, made, set)
         }
         (None, None) => Ok(0),
-        (None, Some(_)) => visit(
+        (None, Some(_)) => visit_found(
             map.entry(part.as_str()).or_insert(new_value(rest, made)),
+            Found::New,
             rest,
             made,
             set,
@@ -132,18 +150,20 @@ fn visit_index(
     part: &str,
     rest: &[String],
     made: Option<Made>,
-    set: &mut dyn FnMut(&mut Value) -> Result<()>,
+    set: &mut dyn FnMut(&mut Value, Found) -> Result<()>,
 ) -> Result<usize> {
     let index: usize = part
         .parse()
         .map_err(|_overflow| Error::new(format!("{part} is no index")))?;
     let items = list(value, part)?;
+    let mut found = Found::There;
     if items.len() == index && made.is_some() {
         items.push(new_value(rest, made));
+        found = Found::New;
     }
     let count = items.len();
     match items.get_mut(index) {
-        Some(item) => visit(item, rest, made, set),
+        Some(item) => visit_found(item, found, rest, made, set),
         None => Err(Error::new(format!(
             "there is no item {index} in a list of {count}"
         ))),
@@ -155,7 +175,7 @@ fn visit_matching(
     part: &str,
     rest: &[String],
     made: Option<Made>,
-    set: &mut dyn FnMut(&mut Value) -> Result<()>,
+    set: &mut dyn FnMut(&mut Value, Found) -> Result<()>,
 ) -> Result<usize> {
     let (field, pattern) =
         bracketed(part).ok_or_else(|| Error::new(format!("{part:?} must be [field=value]")))?;
@@ -284,7 +304,7 @@ mod tests {
             ),
         ];
         for (mut value, path, made, want, count) in cases {
-            let got = visit(&mut value, &split(path), made, &mut |field| {
+            let got = visit(&mut value, &split(path), made, &mut |field, _| {
                 *field = json!("X");
                 Ok(())
             });

@@ -138,7 +138,6 @@ fn merged_options(
 fn pairs(loader: &Loader<'_>, args: &GeneratorArgs) -> Result<BTreeMap<String, Vec<u8>>> {
     let mut pairs = BTreeMap::new();
     let mut add = |key: String, bytes: Vec<u8>| {
-        check_key(&key)?;
         if pairs.insert(key.clone(), bytes).is_some() {
             return Err(Error::new(format!(
                 "the key {key:?} is there twice; remove one of them"
@@ -147,9 +146,7 @@ fn pairs(loader: &Loader<'_>, args: &GeneratorArgs) -> Result<BTreeMap<String, V
         Ok(())
     };
     for path in &args.envs {
-        for (key, value) in
-            env_lines(loader.text(path)?).map_err(|error| error.in_file(&loader.path(path)))?
-        {
+        for (key, value) in env_lines(loader.text(path)?) {
             add(key, value.into_bytes())?;
         }
     }
@@ -182,7 +179,7 @@ pub(crate) fn file_source(source: &str) -> Result<(&str, &str)> {
     }
 }
 
-fn env_lines(text: &str) -> Result<Vec<(String, String)>> {
+fn env_lines(text: &str) -> Vec<(String, String)> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut pairs = Vec::new();
     for line in text.lines() {
@@ -191,16 +188,12 @@ fn env_lines(text: &str) -> Result<Vec<(String, String)>> {
             continue;
         }
         let (key, value) = line.split_once('=').unwrap_or((line, ""));
-        let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-        let first = key.bytes().next();
-        if !key.bytes().all(legal) || first.is_none_or(|byte| byte.is_ascii_digit()) {
-            return Err(Error::new(format!(
-                "{key:?} is not the name of an environment variable: letters, digits, `-`, `_` and `.`, no digit first"
-            )));
+        if key.is_empty() {
+            continue;
         }
         pairs.push((key.to_owned(), value.to_owned()));
     }
-    Ok(pairs)
+    pairs
 }
 
 /// Removes one pair of equal quotes around a text.
@@ -215,22 +208,6 @@ fn unquoted(text: &str) -> &str {
         }
     }
     text
-}
-
-fn check_key(key: &str) -> Result<()> {
-    /// Kubernetes' limit for a key of a ConfigMap.
-    const BYTES_MAX: usize = 253;
-    let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    if key.is_empty()
-        || key.len() > BYTES_MAX
-        || !key.bytes().all(legal)
-        || matches!(key, "." | "..")
-    {
-        return Err(Error::new(format!(
-            "{key:?} is no key for a ConfigMap or Secret: letters, digits, `-`, `_` and `.` only"
-        )));
-    }
-    Ok(())
 }
 
 fn encode(bytes: &[u8]) -> String {
@@ -431,8 +408,8 @@ mod tests {
         let text = "\u{feff}A=1\n# c\n\n  B=x=y\nC\n";
         let want = [("A", "1"), ("B", "x=y"), ("C", "")]
             .map(|(key, value)| (key.to_owned(), value.to_owned()));
-        assert_eq!(env_lines(text), Ok(want.to_vec()));
-        assert!(env_lines("1A=2\n").is_err() && env_lines("a b=2\n").is_err());
+        assert_eq!(env_lines(text), want.to_vec());
+        assert_eq!(env_lines("=2\n"), []);
     }
 
     #[test]

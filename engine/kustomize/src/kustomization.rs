@@ -9,7 +9,6 @@ use crate::decode::{Fields, Source};
 use crate::error::{Error, Result};
 use crate::fieldspec::FieldSpec;
 use crate::loader::Loader;
-use crate::origin;
 use crate::replacement::{self, Replacement};
 use crate::resource::{Behavior, Gvk};
 use crate::selector::Selector;
@@ -205,7 +204,12 @@ impl Kustomization {
     }
 
     fn read_operators(&mut self, fields: &mut Fields<'_>) -> Result<()> {
-        fields.value("metadata");
+        fields.object("metadata", |fields| {
+            fields.string("name")?;
+            fields.string("namespace")?;
+            fields.texts("labels")?;
+            fields.texts("annotations")
+        })?;
         self.openapi = fields.texts("openapi")?;
         self.name_prefix = fields.string("namePrefix")?;
         self.name_suffix = fields.string("nameSuffix")?;
@@ -228,8 +232,7 @@ impl Kustomization {
         self.vars = fields.list("vars", read_var)?;
         self.sort_options = fields.object("sortOptions", SortOptions::read)?;
         self.build_metadata = fields.strings("buildMetadata")?;
-        origin::check_options(&self.build_metadata)
-            .map_err(|error| fields.error("buildMetadata", error.reason))
+        Ok(())
     }
 
     fn read_operands(&mut self, fields: &mut Fields<'_>) -> Result<()> {
@@ -241,7 +244,10 @@ impl Kustomization {
         self.config_maps =
             fields.list("configMapGenerator", |fields| read_generator(fields, false))?;
         self.secrets = fields.list("secretGenerator", |fields| read_generator(fields, true))?;
-        fields.value("helmGlobals");
+        fields.object("helmGlobals", |fields| {
+            fields.string("chartHome")?;
+            fields.string("configHome")
+        })?;
         for name in ["helmCharts", "helmChartInflationGenerator"] {
             let charts = fields.value(name).and_then(Value::as_array);
             self.has_helm |= charts.is_some_and(|charts| !charts.is_empty());

@@ -143,9 +143,7 @@ fn strip(resource: &mut Resource, origins: bool, transformations: bool) {
         return;
     };
     let Some(Value::Object(annotations)) = metadata.get_mut("annotations") else {
-        if metadata.get("annotations").is_some_and(Value::is_null) {
-            metadata.remove("annotations");
-        }
+        metadata.remove("annotations");
         return;
     };
     for key in INTERNAL_ANNOTATIONS
@@ -154,8 +152,10 @@ fn strip(resource: &mut Resource, origins: bool, transformations: bool) {
     {
         annotations.remove(key);
     }
-    for value in annotations.values_mut() {
-        if !value.is_string() {
+    for (key, value) in annotations.iter_mut() {
+        if value.is_null() && !resource.absent_annotations.contains(key) {
+            *value = Value::String("null".to_owned());
+        } else if !value.is_string() {
             *value = Value::String(resource::scalar_text(value).unwrap_or_default());
         }
     }

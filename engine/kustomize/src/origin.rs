@@ -2,7 +2,6 @@
 
 use fluvial_manifest::{Map, Value, object, yaml};
 
-use crate::error::{Error, Result};
 use crate::resource::Resource;
 
 const ORIGIN: &str = "config.kubernetes.io/origin";
@@ -146,23 +145,4 @@ fn join(base: &str, path: &str) -> String {
         }
     }
     parts.join("/")
-}
-
-/// Refuses names that are no option of `buildMetadata`.
-pub(crate) fn check_options(options: &[String]) -> Result<()> {
-    const KNOWN: [&str; 3] = [
-        "originAnnotations",
-        "transformerAnnotations",
-        "managedByLabel",
-    ];
-    match options
-        .iter()
-        .find(|option| !KNOWN.contains(&option.as_str()))
-    {
-        None => Ok(()),
-        Some(option) => Err(Error::new(format!(
-            "{option:?} is none of {}",
-            KNOWN.join(", ")
-        ))),
-    }
 }

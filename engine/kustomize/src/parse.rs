@@ -7,7 +7,7 @@ use std::sync::Arc;
 use fluvial_manifest::{Value, object, yaml};
 
 use crate::error::{Error, Result};
-use crate::resource::{Resource, Written};
+use crate::resource::{Id, Resource, Written};
 
 /// The objects of a text: lists opened, empty documents left out, each with a kind and a name.
 pub(crate) fn resources(file: &str, text: &str) -> Result<Vec<Resource>> {
@@ -35,6 +35,9 @@ pub(crate) fn resources(file: &str, text: &str) -> Result<Vec<Resource>> {
                 let matters =
                     index < count && (has_null(&document) || has_typed_annotation(&document));
                 let mut resource = Resource::new(document);
+                if index < count {
+                    resource.absent_annotations = absent_annotations(&resource.value, &text, index);
+                }
                 resource.written = matters.then(|| Written {
                     text: shared.get_or_insert_with(|| text.as_ref().into()).clone(),
                     document: index,
@@ -45,6 +48,26 @@ pub(crate) fn resources(file: &str, text: &str) -> Result<Vec<Resource>> {
         }
     }
     Ok(resources)
+}
+
+/// Annotations that have no value in the text.
+fn absent_annotations(value: &Value, text: &str, index: usize) -> Vec<String> {
+    let annotations = value
+        .pointer("/metadata/annotations")
+        .and_then(Value::as_object);
+    if !annotations.is_some_and(|map| map.values().any(Value::is_null)) {
+        return Vec::new();
+    }
+    let written = yaml::documents_absent(text).unwrap_or_default();
+    written
+        .get(index)
+        .and_then(|document| document.pointer("/metadata/annotations"))
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+        .filter(|(_, value)| value.as_str() == Some(yaml::ABSENT))
+        .map(|(key, _)| key.clone())
+        .collect()
 }
 
 /// Whether an annotation would mean something other than text, had it not been read as text.
@@ -99,7 +122,8 @@ fn check(document: &Value) -> Result<()> {
             "a document is not a Kubernetes object: it is not a map",
         ));
     }
-    let (kind, name) = (object::kind(document), object::name(document));
+    let Id { gvk, name, .. } = Id::of(document);
+    let kind = gvk.kind;
     if kind.is_empty() {
         let about = if name.is_empty() {
             String::new()

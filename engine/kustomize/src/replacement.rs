@@ -4,7 +4,7 @@ use fluvial_manifest::{Map, Value, yaml};
 
 use crate::decode::{Fields, Source};
 use crate::error::{Error, Result};
-use crate::fieldpath::{self, Made};
+use crate::fieldpath::{self, Found, Made};
 use crate::generate::write_json;
 use crate::json6902::nodes;
 use crate::resource::{Id, Resource, scalar_text};
@@ -195,7 +195,7 @@ fn source_value(list: &[Resource], source: &SourceField) -> Result<Value> {
     }
     let path = fieldpath::split(&source.field_path);
     let value = fieldpath::lookup(&first.value, &path)
-        .filter(|value| !is_empty(value))
+        .filter(|value| !is_nothing(value))
         .ok_or_else(|| {
             Error::new(format!(
                 "{} has no field {:?}",
@@ -214,13 +214,12 @@ fn source_value(list: &[Resource], source: &SourceField) -> Result<Value> {
     Ok(Value::String(part.to_owned()))
 }
 
-fn is_empty(value: &Value) -> bool {
+fn is_nothing(value: &Value) -> bool {
     match value {
         Value::Null => true,
-        Value::String(text) => text.is_empty(),
         Value::Array(items) => items.is_empty(),
         Value::Object(map) => map.is_empty(),
-        Value::Bool(_) | Value::Number(_) => false,
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
     }
 }
 
@@ -230,8 +229,9 @@ fn copy(object: &mut Value, value: &Value, target: &Target) -> Result<()> {
         if copy_into_text(object, value, &path, &target.options)? {
             continue;
         }
-        let count = fieldpath::visit(object, &path, made(value, &target.options), &mut |field| {
-            set(field, value, &target.options)
+        let made = made(value, &target.options);
+        let count = fieldpath::visit(object, &path, made, &mut |field, found| {
+            set(field, found, value, &target.options)
         })
         .map_err(|error| error.in_field(field_path))?;
         if count == 0 {
@@ -259,8 +259,11 @@ fn copy_into_text(
     options: &Options,
 ) -> Result<bool> {
     for end in 1..path.len() {
-        let Some(Value::String(text)) = fieldpath::lookup(object, &path[..end]) else {
-            continue;
+        let text = match fieldpath::lookup(object, &path[..end]) {
+            Some(Value::String(text)) => text,
+            // As YAML, null is null again whatever is made inside of it.
+            Some(Value::Null) if options.create => return Ok(true),
+            Some(_) | None => continue,
         };
         let Ok(mut documents) = yaml::documents_verbatim(text, &[]) else {
             return Ok(false);
@@ -272,14 +275,15 @@ fn copy_into_text(
         if !inner.is_object() && !inner.is_array() {
             return Ok(false);
         }
+        let before = inner.clone();
         let mut refused = false;
         let visited = fieldpath::visit(
             &mut inner,
             &path[end..],
             made(value, options),
-            &mut |field| {
+            &mut |field, found| {
                 // kustomize leaves a text alone that it could not write back.
-                refused |= set(field, value, options).is_err();
+                refused |= set(field, found, value, options).is_err();
                 Ok(())
             },
         )?;
@@ -289,8 +293,8 @@ fn copy_into_text(
         if refused {
             return Ok(true);
         }
-        let written = write_like(text, &inner)?;
-        fieldpath::visit(object, &path[..end], None, &mut |field| {
+        let written = write_like(text, &before, &inner)?;
+        fieldpath::visit(object, &path[..end], None, &mut |field, _| {
             *field = Value::String(written.clone());
             Ok(())
         })?;
@@ -299,10 +303,13 @@ fn copy_into_text(
     Ok(false)
 }
 
-/// Writes a value in the form that `original` has: JSON, compact or indented, or YAML.
-fn write_like(original: &str, value: &Value) -> Result<String> {
+/// Writes a value in the form that `original` has, which says `before`: JSON, compact or indented, or
+/// YAML with its comments.
+fn write_like(original: &str, before: &Value, value: &Value) -> Result<String> {
     if !original.trim_start().starts_with(['{', '[']) {
-        return Ok(yaml::to_string(value).trim().to_owned());
+        let written = yaml::edited(original, before, value);
+        let written = written.unwrap_or_else(|| yaml::to_string(value));
+        return Ok(written.trim().to_owned());
     }
     if original.contains('\n') && original.contains("  ") {
         return serde_json::to_string_pretty(value).map_err(|error| Error::new(error.to_string()));
@@ -313,10 +320,10 @@ fn write_like(original: &str, value: &Value) -> Result<String> {
 }
 
 /// Writes the value over a field, or into the part of it that a delimiter and an index name.
-fn set(field: &mut Value, value: &Value, options: &Options) -> Result<()> {
+fn set(field: &mut Value, found: Found, value: &Value, options: &Options) -> Result<()> {
     let delimiter = options.delimiter.as_str();
     if delimiter.is_empty() {
-        return overwrite(field, value);
+        return overwrite(field, found, value);
     }
     let whole = scalar_text(field).ok_or_else(|| Error::new("a delimiter goes with text only"))?;
     let part = scalar_text(value).unwrap_or_default();
@@ -329,19 +336,30 @@ fn set(field: &mut Value, value: &Value, options: &Options) -> Result<()> {
         },
     }
     let joined = parts.join(delimiter);
-    overwrite(field, &Value::String(joined))
+    overwrite(field, found, &Value::String(joined))
 }
 
 /// A scalar keeps its type: text stays text whatever is written into it.
-fn overwrite(field: &mut Value, value: &Value) -> Result<()> {
+fn overwrite(field: &mut Value, found: Found, value: &Value) -> Result<()> {
     match field {
         Value::Array(_) | Value::Object(_) => field.clone_from(value),
         Value::String(text) => *text = scalar_text(value).unwrap_or_default(),
-        Value::Null => {
+        Value::Null if found == Found::New => {
             *field = match value {
                 Value::String(text) => yaml::scalar(text),
                 other => other.clone(),
             };
+        }
+        Value::Null => {
+            let text = scalar_text(value).unwrap_or_default();
+            if !yaml::scalar(&text).is_null() {
+                return Err(Error::new(format!(
+                    "{text:?} cannot be written over null; remove the null, and set options.create"
+                )));
+            }
+            if text.is_empty() {
+                *field = Value::String(text);
+            }
         }
         Value::Bool(_) | Value::Number(_) => {
             let text = scalar_text(value).unwrap_or_default();

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use fluvial_manifest::{Map, Value, object};
+use fluvial_manifest::{Map, Value, object, yaml};
 
 use crate::origin::Origin;
 use crate::schema;
@@ -18,11 +18,12 @@ pub(crate) struct Gvk {
 
 impl Gvk {
     pub(crate) fn of(value: &Value) -> Self {
-        let (group, version) = object::group_version(object::api_version(value));
+        let api_version = field_text(Some(value), "apiVersion");
+        let (group, version) = object::group_version(&api_version);
         Self {
             group: group.to_owned(),
             version: version.to_owned(),
-            kind: object::kind(value).to_owned(),
+            kind: field_text(Some(value), "kind"),
         }
     }
 
@@ -36,20 +37,17 @@ impl Gvk {
 
 impl fmt::Display for Gvk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let or = |text: &str, none: &str| {
-            if text.is_empty() {
-                none.to_owned()
-            } else {
-                text.to_owned()
+        f.write_str(if self.kind.is_empty() {
+            "*"
+        } else {
+            &self.kind
+        })?;
+        for part in [&self.version, &self.group] {
+            if !part.is_empty() {
+                write!(f, ".{part}")?;
             }
-        };
-        write!(
-            f,
-            "{}.{}.{}",
-            or(&self.kind, "[noKind]"),
-            or(&self.version, "[noVer]"),
-            or(&self.group, "[noGrp]")
-        )
+        }
+        Ok(())
     }
 }
 
@@ -69,8 +67,8 @@ impl Id {
     pub(crate) fn of(value: &Value) -> Self {
         Self {
             gvk: Gvk::of(value),
-            name: object::name(value).to_owned(),
-            namespace: object::namespace(value).to_owned(),
+            name: field_text(value.get("metadata"), "name"),
+            namespace: field_text(value.get("metadata"), "namespace"),
         }
     }
 
@@ -160,6 +158,8 @@ pub(crate) struct Resource {
     pub(crate) needs_hash: bool,
     /// Names of the vars that read from this object.
     pub(crate) vars: Vec<String>,
+    /// Annotations that were written without a value. Others that are null say so.
+    pub(crate) absent_annotations: Vec<String>,
     /// Where the text says more than the value, until a patch has used it: which nulls are not
     /// written (a strategic merge drops them), which annotations are no text (JSON keeps their type).
     pub(crate) written: Option<Written>,
@@ -240,6 +240,21 @@ pub(crate) fn child_map<'a>(value: &'a mut Value, key: &str) -> Option<&'a mut M
         *child = Value::Object(Map::new());
     }
     child.as_object_mut()
+}
+
+/// A field that is text, or that stands without quotes and so is read as something else.
+fn field_text(value: Option<&Value>, field: &str) -> String {
+    value
+        .and_then(|value| value.get(field))
+        .and_then(scalar_text)
+        .unwrap_or_default()
+}
+
+/// Whether this is text that certainly stood in quotes or in a block: without, it would be no text.
+pub(crate) fn is_quoted(value: &Value) -> bool {
+    value
+        .as_str()
+        .is_some_and(|text| text.contains('\n') || !yaml::scalar(text).is_string())
 }
 
 /// A scalar as the text that YAML shows for it; `None` for a map or a list.

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use fluvial_manifest::object;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
@@ -125,8 +124,9 @@ fn inherit(generated: &mut Resource, old: &Resource) {
     for field in ["labels", "annotations"] {
         inherit_map(&mut generated.value, &old.value, field);
     }
-    generated.set_name(object::name(&old.value));
-    generated.set_namespace(object::namespace(&old.value));
+    let id = old.id();
+    generated.set_name(&id.name);
+    generated.set_namespace(&id.namespace);
     generated.previous.clone_from(&old.previous);
     generated.prefixes.clone_from(&old.prefixes);
     generated.suffixes.clone_from(&old.suffixes);

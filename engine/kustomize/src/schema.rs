@@ -37,17 +37,35 @@ pub(crate) fn is_cluster_scoped(gvk: &Gvk) -> bool {
     if !KINDS.contains(gvk.kind.as_str()) {
         return false;
     }
-    let entry = if gvk.group.is_empty() {
+    CLUSTER.contains(entry(gvk).as_str())
+}
+
+/// `APIVERSION/KIND`.
+fn entry(gvk: &Gvk) -> String {
+    if gvk.group.is_empty() {
         format!("{}/{}", gvk.version, gvk.kind)
     } else {
         format!("{}/{}/{}", gvk.group, gvk.version, gvk.kind)
+    }
+}
+
+/// The kind that a path of an OpenAPI file serves, and whether it does so inside a namespace.
+fn served(path: &str, item: &Value) -> Option<(String, bool)> {
+    let served = item.pointer("/get/x-kubernetes-group-version-kind")?;
+    let text = |key: &str| served.get(key).and_then(Value::as_str).map(str::to_owned);
+    let gvk = Gvk {
+        group: text("group")?,
+        version: text("version")?,
+        kind: text("kind")?,
     };
-    CLUSTER.contains(entry.as_str())
+    Some((entry(&gvk), path.contains("namespaces/{namespace}")))
 }
 
 /// Types by name and by the kinds they describe.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Schema {
+    /// Kinds that a repository's own OpenAPI serves without a namespace.
+    cluster: BTreeSet<String>,
     kinds: BTreeMap<String, String>,
     types: BTreeMap<String, BTreeMap<String, Shape>>,
 }
@@ -90,6 +108,11 @@ impl Schema {
         &BUILTIN
     }
 
+    /// Whether objects of this kind certainly have no namespace.
+    pub(crate) fn is_cluster_scoped(&self, gvk: &Gvk) -> bool {
+        is_cluster_scoped(gvk) || self.cluster.contains(&entry(gvk))
+    }
+
     /// The shape of a whole object.
     pub(crate) fn of(&self, api_version: &str, kind: &str) -> Option<Shape> {
         let name = self.kinds.get(&format!("{api_version}/{kind}"))?;
@@ -112,6 +135,17 @@ impl Schema {
             .and_then(Value::as_object)
             .ok_or_else(|| Error::new("an OpenAPI file needs a map `definitions`"))?;
         let mut schema = self.clone();
+        let paths = document.get("paths").and_then(Value::as_object);
+        let paths = paths.into_iter().flatten();
+        let (inside, outside): (Vec<_>, Vec<_>) = paths
+            .filter_map(|(path, item)| served(path, item))
+            .partition(|(_, namespaced)| *namespaced);
+        let inside: BTreeSet<String> = inside.into_iter().map(|(kind, _)| kind).collect();
+        schema.cluster = outside
+            .into_iter()
+            .map(|(kind, _)| kind)
+            .filter(|kind| !inside.contains(kind))
+            .collect();
         for (name, definition) in definitions {
             let name = short(name);
             schema.add(name, definition, 0);
@@ -121,14 +155,12 @@ impl Schema {
             for gvk in gvks.into_iter().flatten() {
                 let text = |key: &str| gvk.get(key).and_then(Value::as_str).unwrap_or_default();
                 let (group, version, kind) = (text("group"), text("version"), text("kind"));
-                let api_version = if group.is_empty() {
-                    version.to_owned()
-                } else {
-                    format!("{group}/{version}")
+                let gvk = Gvk {
+                    group: group.to_owned(),
+                    version: version.to_owned(),
+                    kind: kind.to_owned(),
                 };
-                schema
-                    .kinds
-                    .insert(format!("{api_version}/{kind}"), name.to_owned());
+                schema.kinds.insert(entry(&gvk), name.to_owned());
             }
         }
         Ok(schema)

@@ -8,17 +8,23 @@ mod keyed;
 use fluvial_manifest::{Map, Value, yaml};
 
 use crate::error::{Error, Result};
+use crate::resource::{is_quoted, scalar_text};
 use crate::schema::{Schema, Shape};
 
 pub(crate) const DIRECTIVE: &str = "$patch";
 
 /// Merges `patch` into `target`; `None` when the patch deletes it.
+///
+/// A patch that would replace the whole object changes nothing, as in kustomize.
 pub(crate) fn merge(
     target: Value,
     patch: Value,
     schema: &Schema,
     shape: Option<&Shape>,
 ) -> Result<Option<Value>> {
+    if patch.get(DIRECTIVE).and_then(Value::as_str) == Some("replace") {
+        return Ok(Some(target));
+    }
     Merger { schema }.walk(Some(target), Some(patch), shape)
 }
 
@@ -90,7 +96,7 @@ impl Merger<'_> {
                         "a patch cannot put {is} where there is {was}"
                     )));
                 }
-                Ok(Some(patch))
+                Ok(Some(in_style_of(&target, patch)))
             }
         }
     }
@@ -181,6 +187,17 @@ impl Merger<'_> {
         })?;
         Ok(Some(Value::Array(merged)))
     }
+}
+
+/// A scalar takes the quotes of the one that it replaces, and with them is text.
+fn in_style_of(old: &Value, new: Value) -> Value {
+    if !new.is_string()
+        && is_quoted(old)
+        && let Some(text) = scalar_text(&new)
+    {
+        return Value::String(text);
+    }
+    new
 }
 
 pub(crate) fn is_empty_map(value: &Value) -> bool {
@@ -351,7 +368,8 @@ mod tests {
     #[test]
     fn directives_of_maps() {
         check("{a: 1}", "{$patch: delete}", "deleted");
-        check("{a: 1}", "{$patch: replace, b: 2}", "{b: 2}");
+        check("{a: 1}", "{$patch: replace, b: 2}", "{a: 1}");
+        check("{a: {b: 1}}", "{a: {$patch: replace, c: 2}}", "{a: {c: 2}}");
         check("{a: {b: 1}}", "{a: {$patch: delete}}", "{}");
         check("{}", "{a: {$patch: delete, c: 1}}", "{}");
     }

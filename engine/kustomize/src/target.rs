@@ -1,5 +1,7 @@
 //! One kustomization: what it gathers, and what it does to that, in kustomize's order.
 
+mod fields;
+
 use std::sync::Arc;
 
 use fluvial_manifest::yaml;
@@ -7,20 +9,17 @@ use fluvial_manifest::yaml;
 use crate::config::Config;
 use crate::crds;
 use crate::error::{Error, Result};
-use crate::fieldspec::{FieldSpec, merge_all};
 use crate::generate;
-use crate::kustomization::{self, Kustomization, Label};
+use crate::kustomization::{self, Kustomization};
 use crate::loader::Loader;
 use crate::nameref;
 use crate::origin::Origin;
 use crate::parse;
 use crate::plugin;
-use crate::resource::{Gvk, Resource};
+use crate::resource::Resource;
 use crate::resources::Resources;
 use crate::schema::{InForce, Schema};
 use crate::transform::Transformer;
-use crate::transform::namespace::{NamespaceTransformer, Subjects};
-use crate::transform::patch::PatchTransformer;
 use crate::vars::Vars;
 
 /// Kustomizations inside each other.
@@ -78,6 +77,8 @@ pub(crate) struct Target<'a> {
     loader: Loader<'a>,
     file: String,
     file_name: String,
+    /// The text of the kustomization, for the lines of errors.
+    text: &'a str,
     kustomization: Kustomization,
     origin: Option<Origin>,
 }
@@ -94,7 +95,10 @@ impl<'a> Target<'a> {
         };
         let file = loader.path(name);
         let kustomization = Kustomization::read(&file, text)?;
-        Ok(Self::of(loader, name, kustomization))
+        Ok(Self {
+            text,
+            ..Self::of(loader, name, kustomization)
+        })
     }
 
     /// A directory with a kustomization that was made for it.
@@ -102,6 +106,7 @@ impl<'a> Target<'a> {
         Self {
             file: loader.path(file_name),
             file_name: file_name.to_owned(),
+            text: "",
             origin: None,
             loader,
             kustomization,
@@ -155,18 +160,19 @@ impl<'a> Target<'a> {
                 "more than {COUNT_MAX} kustomizations in one build"
             ))));
         }
-        self.add_resources(&mut into, &self.kustomization.resources, build)?;
+        self.add_resources(&mut into, "resources", &self.kustomization.resources, build)?;
         self.add_config(&mut into)
             .map_err(|error| self.error(error))?;
         self.run_generators(&mut into, build)
             .map_err(|error| self.error(error))?;
-        for path in &self.kustomization.components {
+        for (index, path) in self.kustomization.components.iter().enumerate() {
+            let field = format!("components[{index}]");
             let child = self
                 .enter(path)
-                .map_err(|error| self.error(error.in_field("components")))?;
+                .map_err(|error| self.error(error.in_field(&field)))?;
             if !child.kustomization.component {
                 let reason = format!("{path:?} is no Component; list it under `resources`");
-                return Err(self.error(Error::new(reason).in_field("components")));
+                return Err(self.error(Error::new(reason).in_field(&field)));
             }
             child.set_schema(build)?;
             let gathered = child.accumulate(into, build)?;
@@ -184,8 +190,9 @@ impl<'a> Target<'a> {
         Ok(into)
     }
 
+    /// About this file, unless it is about another; with the line of the field.
     fn error(&self, error: Error) -> Error {
-        error.in_file(&self.file)
+        error.in_file(&self.file).at_line_of(&self.file, self.text)
     }
 
     /// The kustomization of another directory.
@@ -234,11 +241,12 @@ impl<'a> Target<'a> {
     fn add_resources(
         &self,
         into: &mut Accumulated,
+        field: &str,
         paths: &[String],
         build: &mut Build,
     ) -> Result<()> {
-        for path in paths {
-            let about = |error: Error| self.error(error.in_field("resources"));
+        for (index, path) in paths.iter().enumerate() {
+            let about = |error: Error| self.error(error.in_field(&format!("{field}[{index}]")));
             if !self.loader.is_dir(path) {
                 let resources = self.read_file(path).map_err(about)?;
                 build.builtin_used |= !build.schema_is_set;
@@ -298,20 +306,22 @@ impl<'a> Target<'a> {
                 .as_ref()
                 .map(|origin| origin.builtin(&self.file_name, kind))
         };
-        for args in &self.kustomization.config_maps {
-            let mut generated = generate::config_map(&self.loader, args, options)?;
+        for (index, args) in self.kustomization.config_maps.iter().enumerate() {
+            let about = |error: Error| error.in_field(&format!("configMapGenerator[{index}]"));
+            let mut generated = generate::config_map(&self.loader, args, options).map_err(about)?;
             generated.origin = builtin("ConfigMapGenerator");
-            into.resources.absorb(generated)?;
+            into.resources.absorb(generated).map_err(about)?;
         }
-        for args in &self.kustomization.secrets {
-            let mut generated = generate::secret(&self.loader, args, options)?;
+        for (index, args) in self.kustomization.secrets.iter().enumerate() {
+            let about = |error: Error| error.in_field(&format!("secretGenerator[{index}]"));
+            let mut generated = generate::secret(&self.loader, args, options).map_err(about)?;
             generated.origin = builtin("SecretGenerator");
-            into.resources.absorb(generated)?;
+            into.resources.absorb(generated).map_err(about)?;
         }
         if self.kustomization.has_helm {
             return Err(plugin::helm().in_field("helmCharts"));
         }
-        for configured in self.plugins(&self.kustomization.generators, build)? {
+        for configured in self.plugins("generators", &self.kustomization.generators, build)? {
             let mut generated = plugin::generate(&self.loader, &configured)
                 .map_err(|error| error.in_field("generators"))?;
             generated.origin = Origin::of_plugin(&configured);
@@ -321,7 +331,7 @@ impl<'a> Target<'a> {
     }
 
     /// The objects that configure plugins: given inline, as files, or as kustomizations.
-    fn plugins(&self, entries: &[String], build: &mut Build) -> Result<Vec<Resource>> {
+    fn plugins(&self, field: &str, entries: &[String], build: &mut Build) -> Result<Vec<Resource>> {
         let mut gathered = Accumulated::default();
         let mut paths = Vec::new();
         for entry in entries {
@@ -338,31 +348,34 @@ impl<'a> Target<'a> {
                 Err(_) => paths.push(entry.clone()),
             }
         }
-        self.add_resources(&mut gathered, &paths, build)?;
+        self.add_resources(&mut gathered, field, &paths, build)?;
         Ok(gathered.resources.into_list())
     }
 
     fn run_transformers(&self, into: &mut Accumulated, build: &mut Build) -> Result<()> {
         let config = into.config();
         let mut transformers = Vec::new();
-        self.builtin_transformers(&config, &mut |kind, transformer| {
+        self.builtin_transformers(&config, &mut |field, kind, transformer| {
             let origin = self
                 .origin
                 .as_ref()
                 .map(|origin| origin.builtin(&self.file_name, kind));
-            transformers.push((transformer, origin));
+            transformers.push((field, transformer, origin));
         })?;
-        for configured in self.plugins(&self.kustomization.transformers, build)? {
+        for configured in self.plugins("transformers", &self.kustomization.transformers, build)? {
             let made = plugin::transformers(&self.loader, &configured)
                 .map_err(|error| error.in_field("transformers"))?;
             let origin = Origin::of_plugin(&configured);
             let last = made.len().saturating_sub(1);
             transformers.extend(made.into_iter().enumerate().map(|(index, transformer)| {
-                (transformer, origin.clone().filter(|_| index == last))
+                let origin = origin.clone().filter(|_| index == last);
+                ("transformers".to_owned(), transformer, origin)
             }));
         }
-        for (transformer, origin) in transformers {
-            transformer.apply(&mut into.resources, &build.schema)?;
+        for (field, transformer, origin) in transformers {
+            transformer
+                .apply(&mut into.resources, &build.schema)
+                .map_err(|error| error.in_field(&field))?;
             let Some(origin) = origin.filter(|_| build.track) else {
                 continue;
             };
@@ -376,86 +389,9 @@ impl<'a> Target<'a> {
         Ok(())
     }
 
-    /// The transformers of the kustomization's own fields, in kustomize's order.
-    fn builtin_transformers(
-        &self,
-        config: &Config,
-        add: &mut dyn FnMut(&str, Transformer),
-    ) -> Result<()> {
-        let own = &self.kustomization;
-        if !own.patches_strategic_merge.is_empty() {
-            let patch = PatchTransformer::strategic(&self.loader, &own.patches_strategic_merge)
-                .map_err(|error| error.in_field("patchesStrategicMerge"))?;
-            add("PatchStrategicMergeTransformer", Transformer::Patch(patch));
-        }
-        for (index, patch) in own.patches.iter().enumerate() {
-            let patch = PatchTransformer::new(&self.loader, patch)
-                .map_err(|error| error.in_field(&format!("patches[{index}]")))?;
-            add("PatchTransformer", Transformer::Patch(patch));
-        }
-        if !own.namespace.is_empty() {
-            let namespace = NamespaceTransformer {
-                namespace: own.namespace.clone(),
-                specs: config.namespace.clone(),
-                unset_only: false,
-                subjects: Subjects::Default,
-            };
-            add("NamespaceTransformer", Transformer::Namespace(namespace));
-        }
-        if !own.name_prefix.is_empty() {
-            let prefix = Transformer::Prefix(own.name_prefix.clone(), config.name_prefix.clone());
-            add("PrefixTransformer", prefix);
-        }
-        if !own.name_suffix.is_empty() {
-            let suffix = Transformer::Suffix(own.name_suffix.clone(), config.name_suffix.clone());
-            add("SuffixTransformer", suffix);
-        }
-        for label in &own.labels {
-            let specs = label_specs(label, config).map_err(|error| error.in_field("labels"))?;
-            add(
-                "LabelTransformer",
-                Transformer::Labels(label.pairs.clone(), specs),
-            );
-        }
-        if !own.labels.is_empty() || !own.common_labels.is_empty() {
-            let labels =
-                Transformer::Labels(own.common_labels.clone(), config.common_labels.clone());
-            add("LabelTransformer", labels);
-        }
-        if !own.common_annotations.is_empty() {
-            let specs = config.common_annotations.clone();
-            let annotations = Transformer::Annotations(own.common_annotations.clone(), specs);
-            add("AnnotationsTransformer", annotations);
-        }
-        for (index, patch) in own.patches_json.iter().enumerate() {
-            let patch = PatchTransformer::json(&self.loader, patch)
-                .map_err(|error| error.in_field(&format!("patchesJson6902[{index}]")))?;
-            add("PatchJson6902Transformer", Transformer::Patch(patch));
-        }
-        for replica in &own.replicas {
-            let replicas = Transformer::Replicas(replica.clone(), config.replicas.clone());
-            add("ReplicaCountTransformer", replicas);
-        }
-        for image in &own.images {
-            add(
-                "ImageTagTransformer",
-                Transformer::Image(image.clone(), config.images.clone()),
-            );
-        }
-        if !own.replacements.is_empty() {
-            let replacements = plugin::replacements(&self.loader, &own.replacements)
-                .map_err(|error| error.in_field("replacements"))?;
-            add(
-                "ReplacementTransformer",
-                Transformer::Replacements(replacements),
-            );
-        }
-        Ok(())
-    }
-
     /// Validators are transformers that may add the label `validated-by` and change nothing else.
     fn run_validators(&self, into: &mut Accumulated, build: &mut Build) -> Result<()> {
-        for configured in self.plugins(&self.kustomization.validators, build)? {
+        for configured in self.plugins("validators", &self.kustomization.validators, build)? {
             let made = plugin::transformers(&self.loader, &configured)
                 .map_err(|error| error.in_field("validators"))?;
             let before: Vec<_> = into
@@ -481,25 +417,6 @@ impl<'a> Target<'a> {
         }
         Ok(())
     }
-}
-
-/// Where an entry of `labels` goes: its own fields, and the default ones that it asks for.
-fn label_specs(label: &Label, config: &Config) -> Result<Vec<FieldSpec>> {
-    let mut specs = label.fields.clone();
-    merge_all(&mut specs, &config.labels)?;
-    if label.include_selectors {
-        merge_all(&mut specs, &config.common_labels)?;
-        return Ok(specs);
-    }
-    if label.include_templates {
-        merge_all(&mut specs, &config.template_labels)?;
-    }
-    if label.include_volume_claim_templates {
-        merge_all(&mut specs, &config.volume_claim_template_labels)?;
-    }
-    let own = FieldSpec::new(Gvk::default(), "metadata/labels", true);
-    merge_all(&mut specs, &[own])?;
-    Ok(specs)
 }
 
 /// Whether an object is configuration for tools and not for the cluster.

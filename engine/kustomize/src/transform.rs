@@ -8,13 +8,14 @@ pub(crate) mod value;
 
 use std::collections::BTreeMap;
 
-use fluvial_manifest::{Map, Number, Value};
+use fluvial_manifest::{Map, Number, Value, object};
 
 use crate::error::{Error, Result};
 use crate::fieldspec::{Create, FieldSpec};
 use crate::generate;
 use crate::kustomization::{Image, Replica};
 use crate::replacement::{self, Replacement};
+use crate::resource::{Resource, is_quoted};
 use crate::resources::Resources;
 use crate::schema::InForce;
 
@@ -38,7 +39,7 @@ impl Transformer {
     pub(crate) fn apply(&self, resources: &mut Resources, schema: &InForce) -> Result<()> {
         match self {
             Self::Patch(patch) => patch.apply(resources, schema.get()),
-            Self::Namespace(namespace) => namespace.apply(resources),
+            Self::Namespace(namespace) => namespace.apply(resources, schema.get()),
             Self::Prefix(prefix, specs) => {
                 name::apply(resources, specs, &name::Affix::Prefix(prefix))
             }
@@ -51,16 +52,22 @@ impl Transformer {
             Self::Replicas(replica, specs) => set_replicas(resources, replica, specs),
             Self::Image(image, specs) => image::apply(resources, image, specs),
             Self::Replacements(replacements) => replacement::apply(resources, replacements),
-            Self::ValueAdd(value) => value.apply(resources),
+            Self::ValueAdd(value) => value.apply(resources, schema.get()),
             Self::Hash => {
                 let hashed = resources.list_mut().iter_mut();
                 hashed
-                    .filter(|resource| resource.needs_hash)
+                    .filter(|resource| resource.needs_hash || asks_for_hash(resource))
                     .for_each(generate::add_hash);
                 Ok(())
             }
         }
     }
+}
+
+/// An object may ask for a hash itself, as kustomize's generators do.
+fn asks_for_hash(resource: &Resource) -> bool {
+    const NEEDS_HASH: &str = "internal.config.kubernetes.io/needsHashSuffix";
+    object::annotation(&resource.value, NEEDS_HASH) == Some("enabled")
 }
 
 /// Labels and annotations: adds every pair wherever a field spec leads.
@@ -106,7 +113,14 @@ fn set_replicas(resources: &mut Resources, replica: &Replica, specs: &[FieldSpec
             found = true;
             let value = &mut resources.list_mut()[position].value;
             spec.apply(value, Create::Scalar, &mut |value| {
-                set_scalar(value, Value::Number(Number::from(replica.count)))
+                let count = Number::from(replica.count);
+                // What stands in quotes stays in quotes; what was made just now is empty.
+                let count = if is_quoted(value) && value != "" {
+                    Value::String(count.to_string())
+                } else {
+                    Value::Number(count)
+                };
+                set_scalar(value, count)
             })?;
         }
     }

@@ -153,7 +153,8 @@ fn labels_go_where_they_are_asked_to_go() {
 #[test]
 fn patches_of_every_kind_are_applied() {
     let smp = "{apiVersion: v1, kind: ConfigMap, metadata: {name: cm}, data: {k: null, z: w}}";
-    let json = "[{op: remove, path: /data/k}, {op: add, path: /data/z, value: w}]";
+    let json =
+        r#"[{"op": "remove", "path": "/data/k"}, {"op": "add", "path": "/data/z", "value": "w"}]"#;
     let kustomizations = [
         format!("patches: [{{patch: '{smp}'}}]"),
         format!("patches: [{{patch: '{smp}', target: {{kind: Config.*}}}}]"),
@@ -258,14 +259,14 @@ fn refusals_name_the_file_the_line_and_the_field() {
         ("resources: [cm.yaml]\nfoo: 1\n", "line 2: foo: unknown field; remove it, or check its spelling and indentation".into()),
         ("resources: [cm.yaml]\npatches:\n- target: {kindd: A}\n", "line 3: patches[0].target.kindd: unknown field; remove it, or check its spelling and indentation".into()),
         ("resources: nope\n", "line 1: resources: a list of texts is needed here".into()),
-        ("resources: [nope.yaml]\n", "resources: cannot find \"nope.yaml\"".into()),
-        ("resources: [/etc/passwd]\n", "resources: \"/etc/passwd\" is an absolute path; write it relative to the kustomization".into()),
-        ("resources: [../../../etc/passwd]\n", "resources: cannot follow \"../../../etc/passwd\": it leads out of the repository".into()),
-        ("resources: ['https://example.com/x']\n", format!("resources: {remote}")),
-        ("resources: [cm.yaml, cm.yaml]\n", "resources: there is already an object ConfigMap.v1.[noGrp]/cm; remove one of the two, or rename it".into()),
-        ("resources: ['.']\n", "resources: \".\" leads back to \"k\", which contains \"k\" that is being built; a base cannot be around its overlay".into()),
+        ("resources: [nope.yaml]\n", "line 1: resources[0]: cannot find \"nope.yaml\"".into()),
+        ("resources: [/etc/passwd]\n", "line 1: resources[0]: \"/etc/passwd\" is an absolute path; write it relative to the kustomization".into()),
+        ("resources: [../../../etc/passwd]\n", "line 1: resources[0]: cannot follow \"../../../etc/passwd\": it leads out of the repository".into()),
+        ("resources: ['https://example.com/x']\n", format!("line 1: resources[0]: {remote}")),
+        ("resources: [cm.yaml, cm.yaml]\n", "line 1: resources[1]: there is already an object ConfigMap.v1/cm; remove one of the two, or rename it".into()),
+        ("resources: ['.']\n", "line 1: resources[0]: \".\" leads back to \"k\", which contains \"k\" that is being built; a base cannot be around its overlay".into()),
         ("kind: Kustomization\n", "it is empty; give it `resources`".into()),
-        ("resources: [cm.yaml]\nhelmCharts: [{name: a}]\n", "helmCharts: Helm charts are not rendered inside a kustomization; make the chart a HelmRelease".into()),
+        ("resources: [cm.yaml]\nhelmCharts: [{name: a}]\n", "line 2: helmCharts: Helm charts are not rendered inside a kustomization; make the chart a HelmRelease".into()),
         ("a: [\n", "line 2: while parsing a node, did not find expected node content".into()),
     ];
     for (kustomization, message) in cases {

@@ -4,11 +4,13 @@
 //! strings), octal and `1_000` integers, timestamps as strings. What would change its meaning on
 //! the way to JSON is refused: duplicate keys, keys that are not strings, infinities.
 
+mod edit;
 mod lines;
 mod read;
 mod scalar;
 mod write;
 
+pub use edit::edited;
 pub use lines::line_of;
 pub use read::{
     ABSENT, Limits, canonical, documents, documents_absent, documents_of_kustomization,

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::fieldspec::{Create, FieldSpec};
 use crate::resource::{Resource, scalar_text};
 use crate::resources::Resources;
-use crate::schema;
+use crate::schema::Schema;
 use crate::transform::set_scalar;
 
 /// Which subjects of role bindings get the namespace.
@@ -30,24 +30,24 @@ pub(crate) struct NamespaceTransformer {
 }
 
 impl NamespaceTransformer {
-    pub(crate) fn apply(&self, resources: &mut Resources) -> Result<()> {
+    pub(crate) fn apply(&self, resources: &mut Resources, schema: &Schema) -> Result<()> {
         if self.namespace.is_empty() {
             return Ok(());
         }
         for resource in resources.list_mut() {
             resource.remember();
-            self.set_all(resource)?;
+            self.set_all(resource, schema)?;
         }
         resources.check_ids().map_err(|error| {
             Error::new(format!("with the namespace set, {}", error.reason)).in_field("namespace")
         })
     }
 
-    fn set_all(&self, resource: &mut Resource) -> Result<()> {
+    fn set_all(&self, resource: &mut Resource, schema: &Schema) -> Result<()> {
         let gvk = resource.id().gvk;
         let core = object::api_version(&resource.value) == "v1";
         let mut set = |value: &mut Value| self.set(value);
-        if !schema::is_cluster_scoped(&gvk) {
+        if !schema.is_cluster_scoped(&gvk) {
             let own = FieldSpec::new(crate::resource::Gvk::default(), "metadata/namespace", true);
             own.apply(&mut resource.value, Create::Scalar, &mut set)?;
         }

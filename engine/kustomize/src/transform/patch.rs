@@ -206,7 +206,7 @@ impl PatchTransformer {
             }
         }
         let merged = strategic::merge(value, patch, schema, shape.as_ref())
-            .map_err(|error| Error::new(format!("cannot patch {id}: {error}")))?;
+            .map_err(|error| about(&id, &error))?;
         let Some(merged) = merged else {
             return Ok(false);
         };
@@ -214,9 +214,9 @@ impl PatchTransformer {
         if !self.allow_kind_change
             && let Some(map) = resource.value.as_object_mut()
         {
-            map.insert("kind".to_owned(), Value::String(id.gvk.kind));
+            map.insert("kind".to_owned(), Value::String(id.gvk.kind.clone()));
         }
-        if !self.allow_name_change {
+        if !self.allow_name_change && resource.id().name != id.name {
             resource.set_name(&id.name);
         }
         resource.set_namespace(&id.namespace);
@@ -239,10 +239,39 @@ impl PatchTransformer {
                 resource.remember();
             }
             type_annotations(resource);
-            json6902::apply(&mut resource.value, patch)
-                .map_err(|error| Error::new(format!("cannot patch {id}: {error}")))?;
+            json6902::apply(&mut resource.value, patch).map_err(|error| about(&id, &error))?;
+            as_floats(&mut resource.value);
+            resource.absent_annotations.clear();
         }
         Ok(())
+    }
+}
+
+/// A patch that does not fit, and what it was for.
+fn about(id: &Id, error: &Error) -> Error {
+    let within = if error.field.is_empty() {
+        String::new()
+    } else {
+        format!("{}: ", error.field)
+    };
+    Error::new(format!("cannot patch {id}: {within}{}", error.reason))
+}
+
+/// On the way through JSON, numbers become floats of 64 bits, and large integers are rounded.
+fn as_floats(value: &mut Value) {
+    const EXACT_MAX: u64 = 1 << 53;
+    match value {
+        Value::Number(number) => {
+            let size = number.as_i64().map(i64::unsigned_abs).or(number.as_u64());
+            if let Some(float) = number.as_f64()
+                && size.is_some_and(|size| size > EXACT_MAX)
+            {
+                *value = yaml::scalar(&format!("{float:e}"));
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(as_floats),
+        Value::Object(map) => map.values_mut().for_each(as_floats),
+        Value::Null | Value::Bool(_) | Value::String(_) => {}
     }
 }
 
@@ -306,16 +335,22 @@ fn for_target(patch: &Resource, target: &Resource) -> Value {
 
 /// A list of operations is a JSON patch, objects are strategic merge patches.
 fn content(file: &str, text: &str) -> Result<Content> {
+    if text.starts_with('[') {
+        let operations: Vec<Value> = serde_json::from_str(text).map_err(|error| {
+            let reason = format!(
+                "a patch that begins with `[` must be JSON: {error}; quote its keys and texts, or write it as a YAML list"
+            );
+            Error::new(reason).in_file(file)
+        })?;
+        let operations = json6902::read(&operations).map_err(|error| error.in_file(file))?;
+        return Ok(Content::Json(operations));
+    }
     let documents = yaml::documents(text).map_err(|error| Error::yaml(file, error))?;
     match documents.first() {
         None => Ok(Content::Nothing),
         Some(Value::Array(operations)) => {
             // JSON patches go through the decoder that knows the booleans of YAML 1.1.
-            let decoded = if text.starts_with('[') {
-                None
-            } else {
-                yaml::documents_yaml11(text).ok()
-            };
+            let decoded = yaml::documents_yaml11(text).ok();
             let operations = match decoded.as_deref() {
                 Some([Value::Array(decoded), ..]) => decoded,
                 _ => operations,

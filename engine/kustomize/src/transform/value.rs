@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::fieldspec::split;
 use crate::resource::scalar_text;
 use crate::resources::Resources;
+use crate::schema::Schema;
 use crate::selector::{Matcher, Selector};
 use crate::transform::namespace::{NamespaceTransformer, Subjects};
 use crate::transform::set_scalar;
@@ -44,7 +45,7 @@ impl Target {
 }
 
 impl ValueAdd {
-    pub(crate) fn apply(&self, resources: &mut Resources) -> Result<()> {
+    pub(crate) fn apply(&self, resources: &mut Resources, schema: &Schema) -> Result<()> {
         for target in &self.targets {
             let matcher = target.selector.as_ref().map(Matcher::new).transpose()?;
             if target.field_path == "metadata/namespace" && matcher.is_none() {
@@ -54,7 +55,7 @@ impl ValueAdd {
                     unset_only: false,
                     subjects: Subjects::Default,
                 };
-                namespace.apply(resources)?;
+                namespace.apply(resources, schema)?;
                 continue;
             }
             let path = split(&target.field_path, '/');

@@ -126,41 +126,64 @@ pub(super) fn tagged(tag: &str, text: &str) -> Result<Value, Refusal> {
     }
 }
 
-/// Whether a reader of YAML 1.1 or 1.2 would take this plain text for something other than text.
+/// Whether a reader of YAML 1.1 would take this plain text for something other than text; as
+/// go.yaml.in/yaml/v2 (v2.4.4, `resolve.go`) decides when it writes.
 pub(super) fn is_ambiguous(text: &str) -> bool {
     let Some(first) = text.bytes().next() else {
         return true;
     };
     match first {
         b'+' | b'-' | b'.' | b'0'..=b'9' => {
-            plain(text).map_or(true, |value| !value.is_string())
+            is_not_finite(text)
+                || number(text).is_some()
                 || timestamp(text).is_some()
-                || is_numeric_elsewhere(text)
+                || is_sexagesimal(text)
         }
-        b'~' | b'<' | b'=' => matches!(text, "~" | "<<" | "="),
-        _ => {
+        b'y' | b'Y' | b'n' | b'N' | b't' | b'T' | b'f' | b'F' | b'o' | b'O' | b'~' => {
             text.len() <= 5
-                && matches!(
-                    text.to_ascii_lowercase().as_str(),
-                    "y" | "n" | "yes" | "no" | "on" | "off" | "true" | "false" | "null"
-                )
+                && (yaml11_boolean(text).is_some()
+                    || matches!(
+                        text,
+                        "true"
+                            | "True"
+                            | "TRUE"
+                            | "false"
+                            | "False"
+                            | "FALSE"
+                            | "~"
+                            | "null"
+                            | "Null"
+                            | "NULL"
+                    ))
         }
+        _ => false,
     }
 }
 
-/// Numbers of other readers: base 60 (`1:30`), `0b` and `0o` with odd digits, huge exponents.
-fn is_numeric_elsewhere(text: &str) -> bool {
-    let digits = text.trim_start_matches(['+', '-']);
-    let prefixed = ["0x", "0o", "0b"].iter().any(|prefix| {
-        digits
-            .get(..2)
-            .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+/// `^[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?$`: numbers of base 60, such as `1:30`.
+fn is_sexagesimal(text: &str) -> bool {
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
+    let loose = |part: &str| {
+        part.bytes()
+            .all(|byte| byte.is_ascii_digit() || byte == b'_')
+    };
+    let mut parts = whole.split(':');
+    let first = parts.next().unwrap_or_default();
+    let mut count = 0;
+    let minutes = parts.all(|part| {
+        count += 1;
+        match part.as_bytes() {
+            [one] => one.is_ascii_digit(),
+            [ten, one] => (b'0'..=b'5').contains(ten) && one.is_ascii_digit(),
+            _ => false,
+        }
     });
-    let sexagesimal = digits.contains(':')
-        && digits
-            .bytes()
-            .all(|byte| byte.is_ascii_digit() || matches!(byte, b':' | b'.' | b'_'));
-    prefixed || sexagesimal || is_decimal(&digits.replace('_', ""))
+    minutes
+        && count > 0
+        && first.starts_with(|first: char| first.is_ascii_digit())
+        && loose(first)
+        && loose(fraction)
 }
 
 fn is_not_finite(text: &str) -> bool {
@@ -256,6 +279,21 @@ fn go_float(value: f64) -> String {
         return "0".to_owned();
     }
     value.to_string()
+}
+
+/// A float as Go's `strconv` formats it with `g` and the fewest digits that read back.
+pub(super) fn go_exponential(value: f64) -> String {
+    let scientific = format!("{value:e}");
+    let Some((mantissa, exponent)) = scientific.split_once('e') else {
+        return scientific;
+    };
+    match exponent.parse::<i32>() {
+        Ok(exponent) if !(-4..6).contains(&exponent) && value != 0.0 => {
+            let sign = if exponent < 0 { '-' } else { '+' };
+            format!("{mantissa}e{sign}{:02}", exponent.unsigned_abs())
+        }
+        _ => value.to_string(),
+    }
 }
 
 /// A timestamp in the forms Go's YAML accepts, as Go's JSON prints it (RFC 3339).
@@ -443,12 +481,10 @@ mod tests {
             "1",
             "1.5",
             "0x1",
-            "0o8",
+            "0o7",
+            "0b1",
             "1:30",
-            "1e400",
             ".inf",
-            "<<",
-            "=",
             "2001-01-01",
             "1_0",
             "-1",
@@ -457,7 +493,8 @@ mod tests {
             assert!(is_ambiguous(text), "{text}");
         }
         for text in [
-            "nope", "v1", "1.2.3", "a", "x1", "10.0.0.1", "1m", "-a", "never",
+            "nope", "v1", "1.2.3", "a", "x1", "10.0.0.1", "1m", "-a", "never", "0o8", "0x",
+            "1e400", "<<", "=", "+", "-", "1:99", "yES",
         ] {
             assert!(!is_ambiguous(text), "{text}");
         }

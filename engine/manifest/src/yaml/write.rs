@@ -1,12 +1,22 @@
-//! From values to YAML in the style of Kubernetes' tools: sorted keys, lists not indented under
-//! their key, literal blocks for text of several lines, and quotes wherever a reader of YAML 1.1 or
-//! 1.2 would take text for something else.
+//! From values to YAML, byte for byte as Kubernetes' tools print it: sorted keys, lists not indented
+//! under their key, literal blocks for text of several lines, long lines folded at a space, and
+//! quotes wherever a reader of YAML 1.1 would take text for something else.
+//!
+//! It does what go.yaml.in/yaml/v2 (v2.4.4: `encode.go`, `emitterc.go`), the writer inside
+//! sigs.k8s.io/yaml, does; but a text with U+2028 or U+2029 and a key `<<` are written so that they
+//! read back.
 
 use std::fmt::Write;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
-use super::scalar::is_ambiguous;
+use super::scalar::{go_exponential, is_ambiguous};
+
+/// A line that is longer is folded at its next space.
+const LINE_CHARACTERS_MAX: usize = 80;
+
+/// A longer key is no simple key: it is written behind a `?`.
+const SIMPLE_KEY_BYTES_MAX: usize = 128;
 
 /// One document, ending in a newline, without a `---` line.
 pub fn to_string(value: &Value) -> String {
@@ -31,24 +41,29 @@ fn write_document(out: &mut String, value: &Value) {
     match value {
         Value::Object(map) if !map.is_empty() => write_map(out, map, 0),
         Value::Array(items) if !items.is_empty() => write_list(out, items, 0),
-        // At the top the indentation of a block has no parent to be counted from.
-        Value::String(text) => {
-            write_flow(out, text);
-            out.push('\n');
-        }
         other => {
-            write_scalar(out, other, 0);
-            out.push('\n');
+            write_scalar(out, other, 2);
+            end_line(out);
         }
     }
 }
 
+/// The first key stands where the text ends; the others on lines of their own.
 fn write_map(out: &mut String, map: &Map<String, Value>, indent: usize) {
     for (index, (key, value)) in map.iter().enumerate() {
         if index > 0 {
             pad(out, indent);
         }
-        write_key(out, key, indent);
+        if key.len() > SIMPLE_KEY_BYTES_MAX || key.contains(is_break) {
+            out.push_str("? ");
+            write_text(out, key, indent + 2, Place::Value);
+            end_line(out);
+            pad(out, indent);
+            out.push_str(": ");
+            write_nested(out, value, indent + 2);
+            continue;
+        }
+        write_text(out, key, indent, Place::Key);
         out.push(':');
         match value {
             Value::Object(child) if !child.is_empty() => {
@@ -64,7 +79,7 @@ fn write_map(out: &mut String, map: &Map<String, Value>, indent: usize) {
             other => {
                 out.push(' ');
                 write_scalar(out, other, indent + 2);
-                out.push('\n');
+                end_line(out);
             }
         }
     }
@@ -76,144 +91,257 @@ fn write_list(out: &mut String, items: &[Value], indent: usize) {
             pad(out, indent);
         }
         out.push_str("- ");
-        match item {
-            Value::Object(child) if !child.is_empty() => write_map(out, child, indent + 2),
-            Value::Array(items) if !items.is_empty() => write_list(out, items, indent + 2),
-            other => {
-                write_scalar(out, other, indent + 2);
-                out.push('\n');
-            }
+        write_nested(out, item, indent + 2);
+    }
+}
+
+/// A value that begins on the line that is being written.
+fn write_nested(out: &mut String, value: &Value, indent: usize) {
+    match value {
+        Value::Object(child) if !child.is_empty() => write_map(out, child, indent),
+        Value::Array(items) if !items.is_empty() => write_list(out, items, indent),
+        other => {
+            write_scalar(out, other, indent);
+            end_line(out);
         }
     }
 }
 
-/// A scalar or an empty collection. `indent` is where the lines of a block would begin.
+/// A scalar or an empty collection. `indent` is where its further lines begin.
 fn write_scalar(out: &mut String, value: &Value, indent: usize) {
     match value {
         Value::Null => out.push_str("null"),
         Value::Bool(true) => out.push_str("true"),
         Value::Bool(false) => out.push_str("false"),
-        Value::Number(number) => out.push_str(number.as_str()),
-        Value::String(text) if is_block(text) => write_block(out, text, indent),
-        Value::String(text) => write_flow(out, text),
+        Value::Number(number) => write_number(out, number),
+        Value::String(text) => write_text(out, text, indent, Place::Value),
         Value::Array(_) => out.push_str("[]"),
         Value::Object(_) => out.push_str("{}"),
     }
 }
 
-/// A longer key is no simple key: it is written behind a `?`.
-const SIMPLE_KEY_BYTES_MAX: usize = 512;
-
-fn write_key(out: &mut String, key: &str, indent: usize) {
-    if key.len() <= SIMPLE_KEY_BYTES_MAX {
-        return write_flow(out, key);
+/// What is no integer of 64 bits is a float, and written with an exponent from a million on.
+fn write_number(out: &mut String, number: &Number) {
+    match number.as_f64() {
+        Some(float) if !number.is_i64() && !number.is_u64() => {
+            out.push_str(&go_exponential(float));
+        }
+        _ => out.push_str(number.as_str()),
     }
-    out.push_str("? ");
-    write_flow(out, key);
-    out.push('\n');
-    pad(out, indent);
 }
 
-fn write_flow(out: &mut String, text: &str) {
-    if is_ambiguous(text) {
-        write_double_quoted(out, text);
-    } else if is_plain(text) {
-        out.push_str(text);
-    } else if text.chars().all(is_printable) {
-        out.push('\'');
-        for character in text.chars() {
-            if character == '\'' {
-                out.push('\'');
-            }
-            out.push(character);
+/// Where a text stands: a key is on one line.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Key,
+    Value,
+}
+
+fn write_text(out: &mut String, text: &str, indent: usize, place: Place) {
+    let shape = Shape::of(text);
+    if place == Place::Value && text.contains('\n') {
+        if shape.block {
+            write_block(out, text, indent);
+        } else {
+            write_double_quoted(out, text, indent, place);
         }
+    } else if is_ambiguous(text) || (place == Place::Key && text == "<<") {
+        write_double_quoted(out, text, indent, place);
+    } else if shape.plain {
+        write_folded(out, text, indent, place);
+    } else if shape.single_quoted {
+        out.push('\'');
+        write_folded(out, &text.replace('\'', "''"), indent, place);
         out.push('\'');
     } else {
-        write_double_quoted(out, text);
+        write_double_quoted(out, text, indent, place);
     }
 }
 
-fn write_double_quoted(out: &mut String, text: &str) {
-    out.push('"');
-    for character in text.chars() {
-        match character {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            character if is_printable(character) => out.push(character),
-            character => {
-                let code = u32::from(character);
-                let written = match code {
-                    0..=0xff => write!(out, "\\x{code:02x}"),
-                    0x100..=0xffff => write!(out, "\\u{code:04x}"),
-                    _ => write!(out, "\\U{code:08x}"),
-                };
-                written.expect("a String takes everything");
-            }
+/// In which ways a text could be written.
+struct Shape {
+    plain: bool,
+    single_quoted: bool,
+    block: bool,
+}
+
+impl Shape {
+    fn of(text: &str) -> Self {
+        let bytes = text.as_bytes();
+        let (Some(&first), Some(&last)) = (bytes.first(), bytes.last()) else {
+            return Self {
+                plain: true,
+                single_quoted: true,
+                block: false,
+            };
+        };
+        let printable = bytes.iter().all(|byte| (0x20..0x7f).contains(byte))
+            || text
+                .chars()
+                .all(|character| character == '\n' || is_printable(character));
+        let space_break = text.contains(" \n");
+        let outer_space = first == b' ' || last == b' ';
+        Self {
+            plain: printable && !outer_space && !text.contains('\n') && !has_indicator(bytes),
+            single_quoted: printable && !space_break && !text.contains("\n "),
+            block: printable && !space_break && last != b' ',
         }
     }
+}
+
+/// Whether something in a text would mean something to a reader if it stood without quotes.
+fn has_indicator(bytes: &[u8]) -> bool {
+    if bytes.starts_with(b"---") || bytes.starts_with(b"...") {
+        return true;
+    }
+    let blank_after = |at: usize| {
+        bytes
+            .get(at + 1)
+            .is_none_or(|byte| matches!(byte, b' ' | b'\t'))
+    };
+    let first = match bytes[0] {
+        b'#' | b',' | b'[' | b']' | b'{' | b'}' | b'&' | b'*' | b'!' | b'|' | b'>' | b'\''
+        | b'"' | b'%' | b'@' | b'`' => true,
+        b'?' | b':' | b'-' => blank_after(0),
+        _ => false,
+    };
+    first
+        || bytes
+            .iter()
+            .enumerate()
+            .skip(1)
+            .any(|(at, byte)| match byte {
+                b':' => blank_after(at),
+                b'#' => bytes[at - 1] == b' ',
+                _ => false,
+            })
+}
+
+/// Writes text as it is, but goes on in the next line at a single space beyond the width.
+fn write_folded(out: &mut String, text: &str, indent: usize, place: Place) {
+    let mut column = column(out);
+    if place == Place::Key || column + text.len() <= LINE_CHARACTERS_MAX {
+        out.push_str(text);
+        return;
+    }
+    let bytes = text.as_bytes();
+    let mut after_space = false;
+    for (at, character) in text.char_indices() {
+        let here = character == ' ';
+        let inside = at > 0 && at + 1 < bytes.len() && bytes[at + 1] != b' ';
+        if here && inside && !after_space && column > LINE_CHARACTERS_MAX {
+            out.push('\n');
+            pad(out, indent);
+            column = indent;
+        } else {
+            out.push(character);
+            column += 1;
+        }
+        after_space = here;
+    }
+}
+
+fn write_double_quoted(out: &mut String, text: &str, indent: usize, place: Place) {
+    let mut line_start = out.len() - column_bytes(out);
+    out.push('"');
+    let bytes = text.as_bytes();
+    let mut after_space = false;
+    for (at, character) in text.char_indices() {
+        let here = character == ' ';
+        if here
+            && place == Place::Value
+            && !after_space
+            && at > 0
+            && at + 1 < bytes.len()
+            && out[line_start..].chars().nth(LINE_CHARACTERS_MAX).is_some()
+        {
+            out.push('\n');
+            line_start = out.len();
+            pad(out, indent);
+            if bytes[at + 1] == b' ' {
+                out.push('\\');
+            }
+        } else {
+            write_escaped(out, character);
+        }
+        after_space = here;
+    }
     out.push('"');
 }
 
-/// Whether text is written as a literal block: several lines, and nothing a block cannot hold.
-fn is_block(text: &str) -> bool {
-    text.contains('\n')
-        && text.trim_start_matches('\n').len() == text.len()
-        && text
-            .chars()
-            .all(|character| character == '\n' || character == '\t' || is_printable(character))
-        && !text.lines().any(|line| line.ends_with([' ', '\t']))
+fn write_escaped(out: &mut String, character: char) {
+    let short = match character {
+        '"' => '"',
+        '\\' => '\\',
+        '\0' => '0',
+        '\u{7}' => 'a',
+        '\u{8}' => 'b',
+        '\t' => 't',
+        '\n' => 'n',
+        '\u{b}' => 'v',
+        '\u{c}' => 'f',
+        '\r' => 'r',
+        '\u{1b}' => 'e',
+        '\u{85}' => 'N',
+        '\u{2028}' => 'L',
+        '\u{2029}' => 'P',
+        character if is_printable(character) => return out.push(character),
+        character => {
+            let code = u32::from(character);
+            let written = match code {
+                0..=0xff => write!(out, "\\x{code:02X}"),
+                0x100..=0xffff => write!(out, "\\u{code:04X}"),
+                _ => write!(out, "\\U{code:08X}"),
+            };
+            return written.expect("a String takes everything");
+        }
+    };
+    out.push('\\');
+    out.push(short);
 }
 
 fn write_block(out: &mut String, text: &str, indent: usize) {
     out.push('|');
-    if text.starts_with([' ', '\t']) {
+    if text.starts_with([' ', '\n']) {
         out.push('2');
     }
     if !text.ends_with('\n') {
         out.push('-');
-    } else if text.ends_with("\n\n") {
+    } else if text == "\n" || text.ends_with("\n\n") {
         out.push('+');
     }
-    let body = text.strip_suffix('\n').unwrap_or(text);
-    for line in body.split('\n') {
-        out.push('\n');
-        if !line.is_empty() {
+    out.push('\n');
+    for line in text.split_inclusive('\n') {
+        if line != "\n" {
             pad(out, indent);
-            out.push_str(line);
         }
+        out.push_str(line);
     }
 }
 
-/// Whether text that is not ambiguous may stand without quotes.
-fn is_plain(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    let Some(&first) = bytes.first() else {
-        return false;
-    };
-    let second = bytes.get(1).copied().unwrap_or(b' ');
-    let indicator = match first {
-        b'-' | b'?' | b':' => second == b' ',
-        b',' | b'[' | b']' | b'{' | b'}' | b'#' | b'&' | b'*' | b'!' | b'|' | b'>' | b'\''
-        | b'"' | b'%' | b'@' | b'`' | b' ' => true,
-        _ => false,
-    };
-    !indicator
-        && !text.ends_with([' ', ':'])
-        && !text.starts_with("---")
-        && !text.starts_with("...")
-        && !text.contains(": ")
-        && !text.contains(" #")
-        && text.chars().all(is_printable)
+/// What may be written as it is, on one line: of what is beyond the basic plane, nothing.
+fn is_printable(character: char) -> bool {
+    matches!(character, ' '..='~' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}')
+        && !matches!(character, '\u{2028}' | '\u{2029}' | '\u{feff}')
 }
 
-/// What may be written as it is, on one line.
-fn is_printable(character: char) -> bool {
-    matches!(character,
-        ' '..='~' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..='\u{10ffff}')
-        && !matches!(character, '\u{2028}' | '\u{2029}' | '\u{feff}')
+fn is_break(character: char) -> bool {
+    matches!(character, '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}')
+}
+
+/// Ends a line, unless a block has.
+fn end_line(out: &mut String) {
+    if !out.ends_with('\n') {
+        out.push('\n');
+    }
+}
+
+fn column_bytes(out: &str) -> usize {
+    out.len() - out.rfind('\n').map_or(0, |at| at + 1)
+}
+
+fn column(out: &str) -> usize {
+    out[out.len() - column_bytes(out)..].chars().count()
 }
 
 fn pad(out: &mut String, indent: usize) {

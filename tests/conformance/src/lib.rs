@@ -1,0 +1,13 @@
+//! Our renderers beside the real tools: cases, the real tool in a process of its own, and where the
+//! two differ.
+//!
+//! The expected output of a case is written nowhere: it is what the real tool, built from its Go
+//! modules, says in the same run.
+
+mod case;
+mod difference;
+mod peer;
+
+pub use case::{Case, read};
+pub use difference::{Verdict, compare, lines};
+pub use peer::{Answer, Peer};
