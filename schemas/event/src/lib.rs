@@ -22,6 +22,7 @@ mod json;
 mod object;
 mod record;
 mod role;
+mod time;
 mod upcast;
 
 pub use chain::{Chain, Head};
@@ -31,3 +32,4 @@ pub use id::{Digest, Id, ParseDigestError};
 pub use proto::*;
 pub use record::{Draft, Offset, Record, Timestamp};
 pub use role::{Mention, Role};
+pub use time::ParseTimestampError;
