@@ -2,9 +2,12 @@
 //!
 //! What an account may do is the API server's business.
 
-use http::HeaderValue;
+use http::{HeaderValue, Method};
+use serde_json::{Value, json};
 
+use crate::cluster::{Cluster, Outgoing};
 use crate::error::{Cause, Error};
+use crate::requests::Verb;
 
 /// A service account to act as: `system:serviceaccount:<namespace>:<name>`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -52,6 +55,22 @@ impl ServiceAccount {
 
     pub(crate) fn user(&self) -> &HeaderValue {
         &self.user
+    }
+}
+
+impl Cluster {
+    /// The user that the API server takes us for.
+    pub async fn whoami(&self) -> Result<String, Error> {
+        let review = json!({
+            "apiVersion": "authentication.k8s.io/v1",
+            "kind": "SelfSubjectReview",
+        });
+        let path = "/apis/authentication.k8s.io/v1/selfsubjectreviews".to_owned();
+        let request = Outgoing::with_body(Method::POST, path, "application/json", &review);
+        let fail = |cause| Error::new("ask who we are".to_owned(), cause);
+        let answer = self.call(Verb::Create, request).await.map_err(fail)?;
+        let user = answer.object.pointer("/status/userInfo/username");
+        Ok(user.and_then(Value::as_str).unwrap_or_default().to_owned())
     }
 }
 

@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     check, completion, create, delete, export, get, history, install, log, reconcile, render,
-    replay, run, suspend, uninstall, version,
+    replay, rollback, run, suspend, uninstall, version,
 };
 use crate::connect::Globals;
 
@@ -22,6 +22,7 @@ use crate::connect::Globals;
   fluvial get all -A
   fluvial reconcile kustomization app --with-source
   fluvial history kustomization/app --data ./data
+  fluvial rollback kustomization/app --to 2h --data ./data
   fluvial log verify --data ./data"
 )]
 pub(crate) struct Cli {
@@ -50,6 +51,7 @@ pub(crate) enum Command {
     Render(render::RenderArgs),
     Replay(replay::ReplayArgs),
     Resume(suspend::ResumeArgs),
+    Rollback(rollback::RollbackArgs),
     Run(run::RunArgs),
     Suspend(suspend::SuspendArgs),
     Uninstall(uninstall::UninstallArgs),

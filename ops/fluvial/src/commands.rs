@@ -13,6 +13,7 @@ pub(crate) mod log;
 pub(crate) mod reconcile;
 pub(crate) mod render;
 pub(crate) mod replay;
+pub(crate) mod rollback;
 pub(crate) mod run;
 pub(crate) mod suspend;
 pub(crate) mod uninstall;
@@ -42,6 +43,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Render(args) => render::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Resume(args) => suspend::resume(&globals, &args).await,
+        Command::Rollback(args) => rollback::run(&globals, &args).await,
         Command::Run(args) => run::run(&globals, args).await,
         Command::Suspend(args) => suspend::suspend(&globals, &args).await,
         Command::Uninstall(args) => uninstall::run(&globals, &args).await,

@@ -16,6 +16,7 @@ mod text;
 pub mod difference;
 pub mod history;
 pub mod notice;
+pub mod rollback;
 pub mod status;
 
 pub use stored::{Change, Error, Stored};

@@ -130,7 +130,11 @@ impl Statuses {
         known.requested_at.clone_from(&seen.requested_at);
         match &mut known.said {
             Said::GitRepository(said) => said.observe(seen),
-            Said::Kustomization(said) => said.observe(seen),
+            Said::Kustomization(said) => {
+                if said.observe(seen) {
+                    self.changed.insert(key.clone());
+                }
+            }
             Said::Bystander(_) => {}
         }
     }

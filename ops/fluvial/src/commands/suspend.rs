@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use clap::Args;
-use fluvial_api::kinds::Kind;
+use fluvial_api::kinds::{self, Kind};
+use fluvial_api::rollback;
 use fluvial_cluster::{Cluster, Reference, Selector};
 use serde_json::json;
 
@@ -24,7 +25,9 @@ pub(crate) struct SuspendArgs {
     which: Which,
 }
 
-/// Reconcile suspended objects again
+/// Reconcile suspended or held objects again
+///
+/// Of a Kustomization that was rolled back, it also ends the hold: what its source has is applied again.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   fluvial resume kustomization app
@@ -87,7 +90,8 @@ pub(crate) async fn suspend(globals: &Globals, args: &SuspendArgs) -> Result<Exi
         say::action(&format!(
             "suspending {kind} {name} in {namespace} namespace"
         ));
-        set(&cluster, &target, true).await?;
+        let patch = json!({"spec": {"suspend": true}});
+        cluster.merge_patch(&target, &patch, MANAGER).await?;
         say::success(&format!("{kind} suspended"));
     }
     Ok(ExitCode::SUCCESS)
@@ -104,7 +108,11 @@ pub(crate) async fn resume(globals: &Globals, args: &ResumeArgs) -> Result<ExitC
             "resuming {} {name} in {namespace} namespace",
             kind.kind
         ));
-        set(&cluster, target, false).await?;
+        let mut patch = json!({"spec": {"suspend": false}});
+        if *kind == kinds::KUSTOMIZATION {
+            patch["metadata"] = json!({"annotations": {rollback::ANNOTATION: null}});
+        }
+        cluster.merge_patch(target, &patch, MANAGER).await?;
         say::success(&format!("{} resumed", kind.kind));
     }
     if args.wait {
@@ -117,10 +125,4 @@ pub(crate) async fn resume(globals: &Globals, args: &ResumeArgs) -> Result<ExitC
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-async fn set(cluster: &Cluster, target: &Reference, suspend: bool) -> Result<()> {
-    let patch = json!({"spec": {"suspend": suspend}});
-    cluster.merge_patch(target, &patch, MANAGER).await?;
-    Ok(())
 }

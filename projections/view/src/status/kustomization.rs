@@ -70,14 +70,18 @@ impl Kustomization {
         }
     }
 
-    pub(super) fn observe(&mut self, seen: &ResourceObserved) {
+    /// Answers whether this changes what is said.
+    pub(super) fn observe(&mut self, seen: &ResourceObserved) -> bool {
         let spec = serde_json::from_slice::<KustomizationSpec>(&seen.spec);
         self.asked = spec.ok().map(Asked::from);
         let list = &mut self.status.conditions;
         // That a rollback was refused is said as long as it is asked for.
-        if seen.rollback.is_none() && !condition::is_true(list, HELD) {
+        let is_moot = seen.rollback.is_none()
+            && condition::find(list, HELD).is_some_and(|it| it.status == Truth::False);
+        if is_moot {
             condition::remove(list, HELD);
         }
+        is_moot
     }
 
     pub(super) fn apply(&mut self, context: &Context<'_>) {

@@ -1,5 +1,6 @@
 //! The columns of each kind, as flux has them.
 
+use fluvial_api::condition::HELD;
 use fluvial_api::kinds::{self, Kind};
 use serde_json::Value;
 
@@ -47,7 +48,10 @@ impl Columns {
         header.extend(["SUSPENDED", "READY", "MESSAGE"]);
         if self.wide {
             header.extend(match shape(kind) {
-                Shape::Reconciler => ["PATH", "INTERVAL"].as_slice(),
+                Shape::Reconciler if *kind == kinds::KUSTOMIZATION => {
+                    ["PATH", "INTERVAL", "HELD"].as_slice()
+                }
+                Shape::Reconciler => &["PATH", "INTERVAL"],
                 Shape::Source => &["URL", "INTERVAL"],
                 Shape::Other => &["INTERVAL"],
             });
@@ -92,9 +96,20 @@ impl Columns {
                 Shape::Other => {}
             }
             row.push(interval);
+            if *kind == kinds::KUSTOMIZATION {
+                row.push(held(object).to_owned());
+            }
         }
         row
     }
+}
+
+/// Whether what a rollback put back is held: `True`, `False` where one was refused, else nothing.
+fn held(object: &Value) -> &str {
+    let conditions = object.pointer("/status/conditions");
+    let mut conditions = conditions.and_then(Value::as_array).into_iter().flatten();
+    let held = conditions.find(|it| text(it, "/type") == HELD);
+    held.map_or("", |it| text(it, "/status"))
 }
 
 /// `GitRepository/flux-system/app`
@@ -125,6 +140,9 @@ mod tests {
                     "type": "Ready",
                     "status": "True",
                     "message": format!("Applied revision: {revision}"),
+                }, {
+                    "type": "Held",
+                    "status": "True",
                 }],
             },
         });
@@ -154,6 +172,12 @@ mod tests {
                 .join(" | "),
             "new |  | False | False | waiting to be reconciled"
         );
+        let wide = Columns {
+            wide: true,
+            ..plain
+        };
+        let row = wide.row(&kinds::KUSTOMIZATION, &object);
+        assert_eq!(row.last().map(String::as_str), Some("True"), "held");
         for kind in kinds::ALL {
             for columns in [
                 columns,
