@@ -15,6 +15,7 @@ mod health;
 mod manifests;
 mod real;
 mod recovery;
+mod rollback;
 mod seen;
 mod takeover;
 mod tenants;
@@ -30,6 +31,7 @@ fn a_commit_becomes_a_healthy_cluster() {
         drift::SCENARIOS,
         errors::SCENARIOS,
         health::SCENARIOS,
+        rollback::SCENARIOS,
         seen::SCENARIOS,
         takeover::SCENARIOS,
         tenants::SCENARIOS,

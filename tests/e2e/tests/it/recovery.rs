@@ -30,6 +30,7 @@ pub(crate) fn crashes() {
     let scene = Scene::new(&stage, "crash");
     killed_at_any_point(&scene);
     the_log_is_sound(&stage);
+    crate::rollback::a_hold_survives_kills(&stage);
     restarted_it_is_quiet(&scene);
     without_its_state_it_makes_it_anew(&scene);
     the_api_server_goes_and_comes_back(&scene);
