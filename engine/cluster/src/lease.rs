@@ -3,6 +3,12 @@
 //! As client-go's leader election: nobody's clock but one's own is believed, and a holder stops believing
 //! in itself before anybody else may take over. The annotations of the Lease carry what the next
 //! leader must know, such as the head of the log. What leading means is the caller's business.
+//!
+//! A holder that is alone writes nothing: it only looks. Who wants to take over says so in the annotation
+//! [`ASKED`] first; while that stands, the holder renews each time it looks, and is silent when it does
+//! not. So a look that finds the Lease ours and nobody asking is worth as much as a renewal: whoever asks
+//! later has to wait, too. For those who do not know how to ask the Lease promises an hour, and is renewed
+//! every twenty minutes.
 
 use std::{
     collections::BTreeMap,
@@ -171,6 +177,8 @@ impl Leadership {
             object: acquired.object,
             pins: Arc::clone(&pins),
             until,
+            written: began,
+            asked: None,
             announce,
         };
         Self {
@@ -192,6 +200,16 @@ impl Drop for Leadership {
 
 /// The Lease changes hands; the manager of its fields does not.
 const FIELD_MANAGER: &str = "fluvial";
+/// Somebody wants to know whether the holder is there.
+const ASKED: &str = "fluvial.dev/asked-by";
+/// Within how many seconds a holder answers who asks; none where it renews without being asked.
+const ANSWERS: &str = "fluvial.dev/answers-within";
+/// What the Lease promises to those who do not ask, in seconds.
+const PROMISE_SECONDS: u64 = 3600;
+/// How often it is renewed for them.
+const RENEWED: Duration = Duration::from_secs(PROMISE_SECONDS / 3);
+/// A question is taken away after this time; who still wants to know asks again.
+const ASKED_MAX: Duration = Duration::from_mins(10);
 
 struct Holder {
     cluster: Cluster,
@@ -233,7 +251,8 @@ impl Holder {
         Duration::from_secs(self.seconds) * 2 / 3
     }
 
-    /// Takes the Lease if it is free. `seen` is whose word was last heard, and since when.
+    /// Takes the Lease if it is free; asks its holder where that is to be done first. `seen` is whose word
+    /// was last heard, and since when.
     async fn try_acquire(
         &self,
         seen: &mut Option<(Value, Instant)>,
@@ -244,9 +263,14 @@ impl Holder {
             Err(cause) => return Err(cause),
         };
         if !self.is_free(&object, seen) {
+            if annotation(&object, ANSWERS).is_some() && annotation(&object, ASKED).is_none() {
+                object["metadata"]["annotations"][ASKED] = self.lease.identity.as_str().into();
+                self.replace_unless_late(&object).await?;
+            }
             return Ok(None);
         }
-        let found = annotations(&object);
+        let mut found = annotations(&object);
+        found.retain(|key, _| key != ASKED && key != ANSWERS);
         let changes_hands = holder_of(&object) != self.lease.identity;
         let transitions = object
             .pointer("/spec/leaseTransitions")
@@ -255,14 +279,21 @@ impl Holder {
         let now = now();
         object["spec"] = json!({
             "holderIdentity": self.lease.identity,
-            "leaseDurationSeconds": self.seconds,
+            "leaseDurationSeconds": PROMISE_SECONDS.max(self.seconds),
             "acquireTime": now,
             "renewTime": now,
             "leaseTransitions": transitions + u64::from(changes_hands),
         });
-        match self.cluster.replace(&object, FIELD_MANAGER).await {
-            Ok(object) => Ok(Some(Acquired { object, found })),
-            // Somebody was faster.
+        object["metadata"]["annotations"][ANSWERS] = self.seconds.to_string().into();
+        unask(&mut object);
+        let replaced = self.replace_unless_late(&object).await?;
+        Ok(replaced.map(|object| Acquired { object, found }))
+    }
+
+    /// `None` where somebody was faster.
+    async fn replace_unless_late(&self, object: &Value) -> Result<Option<Value>, Cause> {
+        match self.cluster.replace(object, FIELD_MANAGER).await {
+            Ok(object) => Ok(Some(object)),
             Err(Cause::Conflict { .. } | Cause::NotFound { .. }) => Ok(None),
             Err(cause) => Err(cause),
         }
@@ -273,10 +304,14 @@ impl Holder {
         let object = json!({
             "apiVersion": "coordination.k8s.io/v1",
             "kind": "Lease",
-            "metadata": {"namespace": self.lease.namespace, "name": self.lease.name},
+            "metadata": {
+                "namespace": self.lease.namespace,
+                "name": self.lease.name,
+                "annotations": {ANSWERS: self.seconds.to_string()},
+            },
             "spec": {
                 "holderIdentity": self.lease.identity,
-                "leaseDurationSeconds": self.seconds,
+                "leaseDurationSeconds": PROMISE_SECONDS.max(self.seconds),
                 "acquireTime": now,
                 "renewTime": now,
                 "leaseTransitions": 0,
@@ -301,10 +336,16 @@ impl Holder {
         if holder.is_empty() || holder == self.lease.identity {
             return true;
         }
-        let word = json!([holder, object["spec"]["renewTime"]]);
-        let promised = object["spec"]["leaseDurationSeconds"]
-            .as_u64()
-            .unwrap_or(self.seconds);
+        // A holder that answers is silent only while it is asked.
+        let answers = annotation(object, ANSWERS).and_then(|seconds| seconds.parse().ok());
+        let is_asked = annotation(object, ASKED).is_some();
+        if answers.is_some() && !is_asked {
+            *seen = None;
+            return false;
+        }
+        let word = json!([holder, object["spec"]["renewTime"], is_asked]);
+        let promised = object["spec"]["leaseDurationSeconds"].as_u64();
+        let promised = answers.or(promised).unwrap_or(self.seconds);
         match seen {
             Some((known, since)) if *known == word => {
                 since.elapsed() > Duration::from_secs(promised)
@@ -322,6 +363,10 @@ struct Renewal {
     object: Value,
     pins: Pins,
     until: Instant,
+    /// When the Lease was last written.
+    written: Instant,
+    /// Since when the question stands that the Lease has.
+    asked: Option<Instant>,
     announce: watch::Sender<State>,
 }
 
@@ -373,14 +418,26 @@ impl Renewal {
         }
     }
 
+    /// Looks, and writes only where there is a reason to.
     async fn renew(&mut self) -> Result<(), Trouble> {
         let mut object = self.object.clone();
+        if !self.has_news() {
+            object = self.read_if_ours().await?;
+            if annotation(&object, ASKED).is_none() {
+                self.object = object;
+                self.asked = None;
+                return Ok(());
+            }
+        }
+        let began = Instant::now();
         loop {
             self.write_pins(&mut object);
+            self.answer(&mut object, began);
             object["spec"]["renewTime"] = now().into();
             match self.holder.cluster.replace(&object, FIELD_MANAGER).await {
                 Ok(renewed) => {
                     self.object = renewed;
+                    self.written = began;
                     return Ok(());
                 }
                 // Either somebody annotated the Lease, or an earlier renewal of ours was carried out
@@ -389,6 +446,29 @@ impl Renewal {
                 Err(Cause::NotFound { .. }) => return Err(Trouble::Final(Lost::Deleted)),
                 Err(cause) => return Err(Trouble::Passing(cause)),
             }
+        }
+    }
+
+    /// Whether something is to be written that nobody asked for.
+    fn has_news(&self) -> bool {
+        let pins = self.pins.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pins = pins.iter();
+        let stands =
+            |(key, value): (&String, &String)| annotation(&self.object, key) == Some(value);
+        let since = self.written.elapsed();
+        since >= RENEWED || (since >= self.holder.lease.duration && !pins.all(stands))
+    }
+
+    /// The renewal is the answer. The question goes when it is old.
+    fn answer(&mut self, object: &mut Value, now: Instant) {
+        if annotation(object, ASKED).is_none() {
+            self.asked = None;
+            return;
+        }
+        let since = *self.asked.get_or_insert(now);
+        if now - since > ASKED_MAX {
+            unask(object);
+            self.asked = None;
         }
     }
 
@@ -443,6 +523,20 @@ fn holder_of(object: &Value) -> &str {
         .pointer("/spec/holderIdentity")
         .and_then(Value::as_str)
         .unwrap_or("")
+}
+
+fn annotation<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
+    object
+        .get("metadata")?
+        .get("annotations")?
+        .get(key)?
+        .as_str()
+}
+
+fn unask(object: &mut Value) {
+    if let Some(annotations) = object["metadata"]["annotations"].as_object_mut() {
+        annotations.remove(ASKED);
+    }
 }
 
 fn annotations(object: &Value) -> BTreeMap<String, String> {

@@ -8,6 +8,7 @@
 //! Invariants: offsets have no gaps; an append is on disk when it returns; after an error on write
 //! nothing more is written; a blob is stored before the record that names it.
 
+pub mod ahead;
 pub mod check;
 pub mod contract;
 mod group;

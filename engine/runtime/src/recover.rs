@@ -1,7 +1,7 @@
 //! After a start: the stored state, the rest of the log on top of it, and what was under way.
 
 use fluvial_event::{Command, Event, Head, Id, Offset};
-use fluvial_log::{Applied, EventLog, Restored, StateStore, restore};
+use fluvial_log::{Applied, EventLog, Restored, StateStore, ahead, restore};
 use fluvial_reduce::World;
 
 use crate::Error;
@@ -35,16 +35,16 @@ pub fn recover(log: &dyn EventLog, state: &dyn StateStore) -> Result<Recovered, 
     };
     let mut replayed = 0;
     let mut last = applied;
-    for record in log.read(applied.offset.next()) {
-        let record = record?;
-        world.evolve(&record);
+    ahead::for_each(log, applied.offset.next(), |record| {
+        world.evolve(record);
         world.pass();
         last = Applied {
             offset: record.offset,
             hash: record.hash,
         };
         replayed += 1;
-    }
+        Ok::<_, Error>(())
+    })?;
     if replayed > 0 {
         let changes = world.changes();
         state.commit(last, &changes)?;

@@ -99,7 +99,7 @@ pub(crate) async fn run(cluster: Cluster, options: Options) -> Result<()> {
     tasks.shutdown().await;
     let stopped = tokio::task::spawn_blocking(move || runtime.stop()).await?;
     if let (Ok(()), Some(leadership)) = (&ended, leadership) {
-        leadership.pin(PIN, &pin(&*log)?);
+        leadership.pin(PIN, &pin(&*log, &log_id(&*log)?));
         if let Err(error) = leadership.release().await {
             tracing::warn!(%error, "The Lease was not released; the next leader waits for it to run out.");
         }
@@ -123,6 +123,8 @@ async fn until_the_end(
             why = stopped.wait_for(Option::is_some) => Err(log_stopped(why.ok().and_then(|why| why.clone()))),
         };
     };
+    // The loop has begun a term, so there is a first record, which stays.
+    let id = log_id(log)?;
     loop {
         tokio::select! {
             _ = tokio::signal::ctrl_c() => return Ok(()),
@@ -138,7 +140,7 @@ async fn until_the_end(
                     return Err(log_stopped(None));
                 }
                 // Kept in memory until the next renewal writes it.
-                leadership.pin(PIN, &pin(log)?);
+                leadership.pin(PIN, &pin(log, &id));
             }
         }
     }
@@ -185,9 +187,9 @@ async fn lead(cluster: &Cluster, namespace: &str, identity: &str) -> Result<Lead
 }
 
 /// `<log>/<offset>/<hash>`: which log, how far, and with what history.
-fn pin(log: &dyn EventLog) -> Result<String> {
+fn pin(log: &dyn EventLog, id: &str) -> String {
     let Head { offset, hash, .. } = log.head();
-    Ok(format!("{}/{offset}/{hash}", log_id(log)?))
+    format!("{id}/{offset}/{hash}")
 }
 
 /// The name of a log is the hash of its first record; none while it is empty.

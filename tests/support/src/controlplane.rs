@@ -48,8 +48,18 @@ impl ControlPlane {
     /// Starts a control plane in a directory of its own, and returns once a Deployment could become
     /// ready in it. When it cannot be started its directory stays, and the error names it.
     pub fn start() -> Result<Self> {
+        Self::start_somewhere(None)
+    }
+
+    /// The same; and every request of `user` is noted in [`audit_log`](Self::audit_log), a line of JSON
+    /// each (Kubernetes' `audit.k8s.io/v1`).
+    pub fn start_audited(user: &str) -> Result<Self> {
+        Self::start_somewhere(Some(user))
+    }
+
+    fn start_somewhere(audited: Option<&str>) -> Result<Self> {
         let directory = TempDir::with_prefix("controlplane-").context("cannot make a directory")?;
-        match Self::start_in(directory.path()) {
+        match Self::attempt_in(directory.path(), audited) {
             Ok(mut plane) => {
                 plane.temporary = Some(directory);
                 Ok(plane)
@@ -64,9 +74,13 @@ impl ControlPlane {
     /// Starts a new control plane that keeps everything in `directory`; the data of one that ran
     /// there before is removed.
     pub fn start_in(directory: &Path) -> Result<Self> {
+        Self::attempt_in(directory, None)
+    }
+
+    fn attempt_in(directory: &Path, audited: Option<&str>) -> Result<Self> {
         let mut attempt = 1;
         loop {
-            let error = match Self::try_start(directory) {
+            let error = match Self::try_start(directory, audited) {
                 Ok(plane) => return Ok(plane),
                 Err(error) => error,
             };
@@ -78,7 +92,7 @@ impl ControlPlane {
         }
     }
 
-    fn try_start(directory: &Path) -> Result<Self> {
+    fn try_start(directory: &Path, audited: Option<&str>) -> Result<Self> {
         let [etcd, etcd_peer, apiserver] = free_ports()?;
         let layout = Layout {
             directory: std::path::absolute(directory).context("cannot tell where we are")?,
@@ -87,9 +101,19 @@ impl ControlPlane {
             etcd,
             etcd_peer,
             apiserver,
+            audited: audited.is_some(),
         };
         let authority = Authority::new("controlplane")?;
         write_files(&layout, &authority)?;
+        if let Some(user) = audited {
+            let policy = json!({
+                "apiVersion": "audit.k8s.io/v1",
+                "kind": "Policy",
+                "omitStages": ["RequestReceived"],
+                "rules": [{"level": "Metadata", "users": [user]}, {"level": "None"}],
+            });
+            write(&layout.file("audit.yaml"), &policy.to_string())?;
+        }
         let plane = Self {
             url: layout.url(),
             layout,
@@ -119,6 +143,21 @@ impl ControlPlane {
     /// Where certificates, data and logs are.
     pub fn directory(&self) -> &Path {
         &self.layout.directory
+    }
+
+    /// Where the requests of the audited user are noted.
+    pub fn audit_log(&self) -> PathBuf {
+        self.layout.file("audit.log")
+    }
+
+    /// The number of the process of one program, such as `kube-apiserver`, while it runs.
+    pub fn process(&self, program: &str) -> Option<u32> {
+        let running = self.running();
+        let mut found = running
+            .iter()
+            .filter(|(each, _)| each.name() == program)
+            .map(|(_, process)| process.id());
+        found.next()
     }
 
     /// Writes a kubeconfig for another user, known by a client certificate, who may do only what RBAC

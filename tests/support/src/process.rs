@@ -70,6 +70,11 @@ impl Process {
         })
     }
 
+    /// The process's number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// An error, quoting the end of the log, when the program has ended by itself.
     pub fn check(&mut self) -> Result<()> {
         match self

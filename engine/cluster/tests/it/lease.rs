@@ -16,6 +16,8 @@ fn one_leads_at_a_time() {
         make_namespace(&cluster, "lead").await;
         released_it_passes_on_with_its_pins(&cluster).await;
         silent_it_passes_on_after_its_time(&cluster).await;
+        alone_it_writes_nothing_and_asked_it_answers(&cluster).await;
+        who_does_not_answer_and_promised_less_is_believed(&cluster).await;
         contenders_agree(&cluster).await;
         a_thief_is_noticed(&cluster).await;
         without_rights_nobody_waits(&cluster).await;
@@ -79,6 +81,53 @@ async fn silent_it_passes_on_after_its_time(cluster: &Cluster) {
         again.elapsed() < DURATION,
         "one's own lease is there to be taken"
     );
+}
+
+async fn alone_it_writes_nothing_and_asked_it_answers(cluster: &Cluster) {
+    let mut leader = lead(cluster, "alone", "a").await;
+    let read = async || {
+        let reference = Reference::new("coordination.k8s.io/v1", "Lease", "lead", "alone");
+        cluster.get(&reference).await.unwrap().unwrap()
+    };
+    let before = read().await;
+    let kept = tokio::time::timeout(DURATION * 2, leader.lost()).await;
+    assert!(kept.is_err(), "{kept:?}");
+    assert!(leader.remaining() > Duration::ZERO);
+    assert_eq!(read().await, before, "it was written though nothing is new");
+
+    let mut contender = Box::pin(lead(cluster, "alone", "b"));
+    let waited = tokio::time::timeout(DURATION * 2, &mut contender).await;
+    assert!(waited.is_err(), "it was taken from a holder who answers");
+    let asked = read().await;
+    assert_eq!(
+        asked["metadata"]["annotations"]["fluvial.dev/asked-by"],
+        "b"
+    );
+    assert_ne!(asked["spec"]["renewTime"], before["spec"]["renewTime"]);
+    drop(leader);
+    let silent = Instant::now();
+    let taken = contender.await;
+    assert!(silent.elapsed() >= DURATION / 2);
+    assert_eq!(taken.found().len(), 0, "{:?}", taken.found());
+    drop(taken);
+    assert_eq!(lead(cluster, "alone", "c").await.transitions(), 2);
+}
+
+/// A holder of an earlier version, or of client-go: it renews without being asked.
+async fn who_does_not_answer_and_promised_less_is_believed(cluster: &Cluster) {
+    let reference = Reference::new("coordination.k8s.io/v1", "Lease", "lead", "earlier");
+    drop(lead(cluster, "earlier", "a").await);
+    let patch = json!({
+        "metadata": {"annotations": {"fluvial.dev/answers-within": null}},
+        "spec": {"leaseDurationSeconds": DURATION.as_secs() * 2},
+    });
+    cluster
+        .merge_patch(&reference, &patch, "test")
+        .await
+        .unwrap();
+    let silent = Instant::now();
+    assert_eq!(lead(cluster, "earlier", "b").await.transitions(), 1);
+    assert!(silent.elapsed() >= DURATION * 2);
 }
 
 async fn contenders_agree(cluster: &Cluster) {

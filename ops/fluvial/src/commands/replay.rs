@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 use fluvial_event::{Event, Offset};
-use fluvial_log::EventLog as _;
+use fluvial_log::{EventLog as _, ahead};
 use fluvial_runtime::replay::{Replay, Report};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -61,16 +61,31 @@ fn replay(args: &ReplayArgs, to: u64) -> Result<Report> {
     let log = args.data.log()?;
     let bar = progress(log.head().offset.0.min(to));
     let mut replay = Replay::from(Offset(args.from));
-    for record in log.read(Offset::FIRST) {
-        let record = record.context("run `fluvial log verify` to see what else is wrong")?;
+    let ended = ahead::for_each(&log, Offset::FIRST, |record| {
         if record.offset.0 > to && !record.event.is_decision() {
-            break;
+            return Err(Ended::Enough);
         }
-        replay.feed(&record);
+        replay.feed(record);
         bar.inc(1);
+        Ok(())
+    });
+    if let Err(Ended::Failed(error)) = ended {
+        return Err(error).context("run `fluvial log verify` to see what else is wrong");
     }
     bar.finish_and_clear();
     Ok(replay.finish().0)
+}
+
+/// Why no more is read.
+enum Ended {
+    Enough,
+    Failed(fluvial_log::Error),
+}
+
+impl From<fluvial_log::Error> for Ended {
+    fn from(error: fluvial_log::Error) -> Self {
+        Self::Failed(error)
+    }
 }
 
 /// A bar on stderr where somebody looks at it.

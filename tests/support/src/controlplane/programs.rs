@@ -12,6 +12,8 @@ pub(super) struct Layout {
     pub(super) etcd: u16,
     pub(super) etcd_peer: u16,
     pub(super) apiserver: u16,
+    /// Whether the API server notes requests, as `audit.yaml` says.
+    pub(super) audited: bool,
 }
 
 impl Layout {
@@ -98,7 +100,7 @@ impl Program {
 
 fn apiserver(layout: &Layout) -> Vec<String> {
     let file = |name: &str| show(&layout.file(name));
-    vec![
+    let mut flags = vec![
         format!("--etcd-servers=http://127.0.0.1:{}", layout.etcd),
         "--bind-address=127.0.0.1".to_owned(),
         "--advertise-address=127.0.0.1".to_owned(),
@@ -119,7 +121,12 @@ fn apiserver(layout: &Layout) -> Vec<String> {
         "--allow-privileged=true".to_owned(),
         // It taints a new node until the node lifecycle controller, which is off, says it is well.
         "--disable-admission-plugins=TaintNodesByCondition".to_owned(),
-    ]
+    ];
+    if layout.audited {
+        flags.push(format!("--audit-policy-file={}", file("audit.yaml")));
+        flags.push(format!("--audit-log-path={}", file("audit.log")));
+    }
+    flags
 }
 
 fn show(path: &Path) -> String {
