@@ -95,11 +95,8 @@ pub(crate) fn apply(document: &mut Value, operations: &[Operation]) -> Result<()
                 let value = get(document, from)?.cloned().unwrap_or_default();
                 copied += nodes(&value);
                 if copied > COPIED_NODES_MAX {
-                    return Err(refused(
-                        "copy",
-                        path,
-                        "the patch makes the object too large",
-                    ));
+                    let why = format!("the patch copies more than {COPIED_NODES_MAX} values");
+                    return Err(refused("copy", path, &why));
                 }
                 add(document, path, value)?;
             }

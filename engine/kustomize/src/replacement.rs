@@ -157,7 +157,9 @@ fn apply_one(list: &mut [Resource], replacement: &Replacement, copied: &mut usiz
             if is_target(resource, &select, &reject) {
                 *copied += size * target.field_paths.len();
                 if *copied > COPIED_NODES_MAX {
-                    return Err(Error::new("the replacements make the objects too large"));
+                    return Err(Error::new(format!(
+                        "the replacements copy more than {COPIED_NODES_MAX} values; copy less"
+                    )));
                 }
                 copy(&mut resource.value, &value, target)?;
             }

@@ -119,7 +119,10 @@ impl Vars<'_> {
                 parser.rest = &parser.rest[skipped..];
             }
             if out.len() > BYTES_MAX {
-                return Err(Error::new("the variables make the object too large"));
+                return Err(Error::new(format!(
+                    "the variables make the object larger than {} MiB; use less of them",
+                    BYTES_MAX >> 20
+                )));
             }
         }
         out.push_str(parser.rest);
