@@ -1,81 +1,24 @@
 //! `BuildKustomization`: from an artifact and a spec to manifests, each stored under its digest.
 
-mod overlay;
-
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::{Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
 
 use fluvial_api::KustomizationSpec;
 use fluvial_api::kustomization::{SubstituteKind, SubstituteStrategy};
 use fluvial_apply::marker::Ssa;
 use fluvial_apply::{Markers, Object, Owner, Scope, normalize, order};
 use fluvial_event::{
-    BuildFailed, BuildKustomization, Digest, Event, ManifestsBuilt, ObjectRef, Rendered,
+    BuildFailed, BuildKustomization, Digest, Event, ManifestsBuilt, ObjectRef, ParseDigestError,
+    Rendered,
 };
-use fluvial_kustomize::flux;
-use fluvial_kustomize::substitute::substitute;
 use fluvial_log::BlobStore;
 use fluvial_manifest::digest::canonical;
-use fluvial_manifest::{ObjectId, Tree, Value};
-use fluvial_source::{Limits, archive};
+use fluvial_manifest::{ObjectId, Value};
+use fluvial_render::{Job, Refusal};
 
 use crate::{Executor, Trouble, data, named};
-
-/// Trees that were unpacked lately: many Kustomizations share one source.
-#[derive(Debug, Default)]
-pub(crate) struct Trees(Mutex<VecDeque<(String, Tree)>>);
-
-impl Trees {
-    /// Trees that are kept. A tree is as large as its repository.
-    const KEPT: usize = 4;
-
-    /// Keeps `tree` under the name of its blob.
-    pub(crate) fn keep(&self, blob: &str, tree: Tree) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.retain(|(name, _)| name != blob);
-        kept.push_front((blob.to_owned(), tree));
-        kept.truncate(Self::KEPT);
-    }
-
-    fn get_or_unpack(&self, blob: &str, blobs: &dyn BlobStore) -> Result<Tree, Trouble> {
-        if let Some(tree) = self.get(blob) {
-            return Ok(tree);
-        }
-        let digest: Digest = blob
-            .parse()
-            .map_err(|error: fluvial_event::ParseDigestError| {
-                Trouble::Command(error.to_string())
-            })?;
-        let tree = archive::unpack(&blobs.get(&digest)?, &Limits::default())
-            .map_err(|error| Trouble::Command(error.to_string()))?;
-        self.keep(blob, tree.clone());
-        Ok(tree)
-    }
-
-    fn get(&self, blob: &str) -> Option<Tree> {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = kept.iter().position(|(name, _)| name == blob)?;
-        let found = kept.remove(at)?;
-        let tree = found.1.clone();
-        kept.push_front(found);
-        Some(tree)
-    }
-}
-
-/// Why there are no manifests: what goes on the object's condition.
-struct Refusal {
-    reason: &'static str,
-    message: String,
-}
-
-impl Refusal {
-    fn build(error: impl std::fmt::Display) -> Self {
-        Self {
-            reason: "BuildFailed",
-            message: error.to_string(),
-        }
-    }
-}
 
 impl Executor {
     pub(crate) async fn build(self, command: BuildKustomization) -> Result<Event, Trouble> {
@@ -103,7 +46,6 @@ impl Executor {
                 .into())
             }
             Err(Refusal { reason, message }) => {
-                let reason = reason.to_owned();
                 // A new artifact or a new spec makes a new attempt; the same gives the same.
                 let terminal = false;
                 let object = Some(object);
@@ -136,20 +78,26 @@ impl Executor {
             Ok(variables) => variables,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        let (trees, blobs) = (self.trees.clone(), self.blobs.clone());
-        let rendered = tokio::task::spawn_blocking(move || {
-            let tree = trees.get_or_unpack(&blob, &*blobs)?;
-            Ok::<_, Trouble>(render(&tree, &spec, variables.as_ref()))
-        })
-        .await;
-        match rendered {
-            Ok(rendered) => rendered,
-            // A renderer that panics refuses its input; everything else goes on.
-            Err(panic) if panic.is_panic() => Ok(Err(Refusal::build(format!(
-                "cannot build {object}: the renderer failed on this input; please report it"
-            )))),
-            Err(error) => Err(error.into()),
-        }
+        let job = Job {
+            artifact: blob,
+            spec,
+            variables,
+            output_bytes_max: self.renderer.limits().output_bytes_max,
+        };
+        let digest: Digest = job
+            .artifact
+            .parse()
+            .map_err(|error: ParseDigestError| Trouble::Command(error.to_string()))?;
+        let artifact = || {
+            let blobs = Arc::clone(&self.blobs);
+            let read = tokio::task::spawn_blocking(move || read(&*blobs, &digest));
+            Box::pin(async { read.await? }) as Pin<Box<dyn Future<Output = _> + Send>>
+        };
+        // Tenants are namespaces; their bytes never meet.
+        Ok(self
+            .renderer
+            .render(&object.namespace, &job, &artifact)
+            .await?)
     }
 
     /// The variables to substitute; `None` where nothing is to be substituted.
@@ -257,29 +205,8 @@ impl Executor {
     }
 }
 
-fn render(
-    tree: &Tree,
-    spec: &KustomizationSpec,
-    variables: Option<&BTreeMap<String, String>>,
-) -> Result<Vec<Value>, Refusal> {
-    /// flux: the gate StrictPostBuildSubstitutions is on.
-    const STRICT: bool = true;
-    let path = spec.path.as_deref().unwrap_or("");
-    let path = path.trim_start_matches("./").trim_matches('/');
-    let path = if path.is_empty() { "." } else { path };
-    if !tree.is_dir(path) {
-        return Err(Refusal {
-            reason: "ArtifactFailed",
-            message: format!(
-                "kustomization path not found: {path} is no directory of the source; correct spec.path"
-            ),
-        });
-    }
-    let objects = flux::build_flux(tree, path, &overlay::of(spec)).map_err(Refusal::build)?;
-    match variables {
-        Some(variables) => substitute(objects, variables, STRICT).map_err(Refusal::build),
-        None => Ok(objects),
-    }
+fn read(blobs: &dyn BlobStore, digest: &Digest) -> io::Result<Vec<u8>> {
+    blobs.get(digest).map_err(io::Error::other)
 }
 
 /// A field that would change what is applied, and that this version does not know how to honour.

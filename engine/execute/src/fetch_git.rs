@@ -170,7 +170,6 @@ impl Executor {
                 Err(error) => return Ok(Answer::Refused(error.into())),
             };
             let blob = self.blobs.put(&packed)?.to_string();
-            self.trees.keep(&blob, tree);
             Ok(Answer::New(Artifact {
                 revision,
                 digest: archive::digest(&packed),

@@ -20,8 +20,8 @@ use std::sync::Arc;
 use fluvial_cluster::Cluster;
 use fluvial_event::{Command, CommandFailed, Event, ObjectRef, command};
 use fluvial_log::{BlobStore, Key};
+use fluvial_render::Renderer;
 
-use crate::build::Trees;
 pub use crate::recall::History;
 
 /// The field manager of everything that is applied, as Flux's, so that a cluster can change hands.
@@ -35,7 +35,7 @@ pub struct Executor {
     history: Arc<dyn History>,
     key: Key,
     cache: PathBuf,
-    trees: Arc<Trees>,
+    renderer: Renderer,
 }
 
 /// Why a command has no outcome of its own: the engine or the cluster is in trouble, not the object.
@@ -47,19 +47,22 @@ enum Trouble {
     Log(#[from] fluvial_log::Error),
     #[error("cannot read the command: {0}")]
     Command(String),
+    #[error(transparent)]
+    Render(#[from] fluvial_render::Error),
     #[error("cannot finish the work: {0}")]
     Work(#[from] tokio::task::JoinError),
 }
 
 impl Executor {
-    /// Acts on `cluster`, keeps large things in `blobs`, looks rollbacks up in `history`, and keeps git
-    /// objects under `cache`.
+    /// Acts on `cluster`, keeps large things in `blobs`, looks rollbacks up in `history`, keeps git objects
+    /// under `cache`, and has manifests built by `renderer`.
     pub fn new(
         cluster: Cluster,
         blobs: Arc<dyn BlobStore>,
         history: Arc<dyn History>,
         key: Key,
         cache: PathBuf,
+        renderer: Renderer,
     ) -> Self {
         Self {
             cluster,
@@ -67,7 +70,7 @@ impl Executor {
             history,
             key,
             cache,
-            trees: Arc::default(),
+            renderer,
         }
     }
 

@@ -15,7 +15,7 @@ use crate::runtime::Order;
 pub struct Lanes {
     /// Fetches.
     pub fetch: usize,
-    /// Builds.
+    /// Builds. Most of them wait for a renderer, which keeps tenants from waiting for each other.
     pub build: usize,
     /// Applies, prunes, finalizers, and what a rollback reads.
     pub apply: usize,
@@ -25,7 +25,7 @@ impl Default for Lanes {
     fn default() -> Self {
         Self {
             fetch: 8,
-            build: 2,
+            build: 32,
             apply: 16,
         }
     }

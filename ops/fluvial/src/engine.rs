@@ -12,6 +12,7 @@ use fluvial_ingest::Ingest;
 use fluvial_log::{EventLog, Key};
 use fluvial_log_rocksdb::{Data, Found, Mode, RocksLog, RocksState};
 use fluvial_reduce::World;
+use fluvial_render::Renderer;
 use fluvial_runtime::{Lanes, Runtime, dispatch};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -27,6 +28,10 @@ pub(crate) struct Options {
     pub(crate) leader_election: bool,
     /// The namespace of the Lease.
     pub(crate) namespace: String,
+    /// How much one build may take.
+    pub(crate) rendering: fluvial_render::Limits,
+    /// Whether to render where the kernel cannot confine it.
+    pub(crate) allow_unconfined: bool,
 }
 
 /// The annotation of the Lease that pins the head of the log outside its volume.
@@ -41,6 +46,7 @@ pub(crate) async fn run(cluster: Cluster, options: Options) -> Result<()> {
     let identity = identity();
     let data = Data::new(&options.data);
     tracing::info!(directory = %options.data.display(), identity, "Starting.");
+    let renderer = Renderer::start(options.rendering, options.allow_unconfined).await?;
     let mut leadership = if options.leader_election {
         Some(lead(&cluster, &options.namespace, &identity).await?)
     } else {
@@ -64,6 +70,7 @@ pub(crate) async fn run(cluster: Cluster, options: Options) -> Result<()> {
         log.clone(),
         key.clone(),
         options.data.join("cache"),
+        renderer,
     );
     tasks.spawn(dispatch(
         orders,

@@ -22,9 +22,16 @@ use clap::Parser as _;
 
 use cli::Cli;
 
+fn main() -> ExitCode {
+    // A worker gives up its rights before anything else happens, threads among it.
+    if fluvial_render::is_worker() {
+        return fluvial_render::work();
+    }
+    converse(Cli::parse())
+}
+
 #[tokio::main]
-async fn main() -> ExitCode {
-    let cli = Cli::parse();
+async fn converse(cli: Cli) -> ExitCode {
     match Box::pin(commands::run(cli)).await {
         Ok(code) => code,
         Err(error) => {

@@ -92,6 +92,34 @@ impl Engine {
         }
     }
 
+    /// The processes of this name that it has started and that have not ended.
+    pub fn children(&self, name: &str) -> Vec<u32> {
+        let Some(own) = self.process().as_ref().map(Process::id) else {
+            return Vec::new();
+        };
+        let is_child = |id: &u32| {
+            let read = |what: &str| fs::read_to_string(format!("/proc/{id}/{what}"));
+            let (Ok(status), Ok(arguments)) = (read("status"), read("cmdline")) else {
+                return false;
+            };
+            let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"));
+            parent.is_some_and(|parent| parent.trim() == own.to_string())
+                && arguments.split('\0').next() == Some(name)
+        };
+        let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        ids.filter(is_child).collect()
+    }
+
+    /// The most memory that it ever had, its children apart.
+    pub fn peak_memory_bytes(&self) -> u64 {
+        let own = self.process().as_ref().map_or(0, Process::id);
+        let status = fs::read_to_string(format!("/proc/{own}/status")).unwrap_or_default();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kilobytes = peak.and_then(|peak| peak.trim().trim_end_matches(" kB").parse().ok());
+        kilobytes.map_or(u64::MAX, |kilobytes: u64| kilobytes << 10)
+    }
+
     /// Where its log of events and its state are.
     pub fn data(&self) -> PathBuf {
         self.directory.join(format!("{}-data", self.name))

@@ -16,6 +16,14 @@ const LOG_LINES_QUOTED: usize = 20;
 /// How long to leave between two looks at whether it ended.
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// Starts a program with nothing open but its standard streams: what we were started with would be
+/// passed on, and a program is to be seen with what it opened itself.
+const ALONE: &str = "for file in /proc/self/fd/*; do
+    number=${file##*/}
+    if ((number > 2)); then eval \"exec $number>&-\"; fi
+done
+exec setpriv \"$@\"";
+
 type Order = (Command, Sender<io::Result<Child>>);
 
 /// The one thread that starts every child. The kernel sends the parent-death signal when the
@@ -52,9 +60,9 @@ impl Process {
             .append(true)
             .open(log)
             .with_context(|| format!("cannot start {name}: cannot write {}", log.display()))?;
-        let mut command = Command::new("setpriv");
+        let mut command = Command::new("bash");
         command
-            .args(["--pdeathsig", "KILL"])
+            .args(["-c", ALONE, "bash", "--pdeathsig", "KILL"])
             .arg(program)
             .args(args)
             .stdin(Stdio::null())

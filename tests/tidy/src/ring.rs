@@ -33,6 +33,7 @@ const ENGINE: &[(&str, Ring)] = &[
     ("engine/log-rocksdb", Ring::Doors),
     ("engine/manifest", Ring::Pure),
     ("engine/reduce", Ring::Pure),
+    ("engine/render", Ring::Doors),
     ("engine/runtime", Ring::Flow),
     ("engine/source", Ring::Doors),
 ];

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 use fluvial_api::kinds;
+use fluvial_render::{Confinement, Fence, Limits, Missing, Pool};
 
 use super::install;
 use crate::connect::Globals;
@@ -26,6 +27,7 @@ pub(crate) async fn run(globals: &Globals, args: &CheckArgs) -> Result<ExitCode>
     let cluster = globals.cluster().await?;
     let version = cluster.version().await?;
     say::success(&format!("Kubernetes {version}"));
+    rendering().await?;
     if args.pre {
         say::success("prerequisites checks passed");
         return Ok(ExitCode::SUCCESS);
@@ -58,4 +60,23 @@ pub(crate) async fn run(globals: &Globals, args: &CheckArgs) -> Result<ExitCode>
     }
     say::success("all checks passed");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether an engine on this machine could render, and how well that is confined.
+async fn rendering() -> Result<()> {
+    let Confinement { fences, missing } = Pool::new(Limits::default(), true).probe().await?;
+    let fences: Vec<_> = fences.into_iter().map(Fence::name).collect();
+    say::success(&format!(
+        "rendering on this machine is confined by {}",
+        fences.join(", ")
+    ));
+    for Missing { fence, why } in missing {
+        let what = if fence.is_needed() {
+            "an engine here needs --allow-unconfined-rendering"
+        } else {
+            "rendering does without"
+        };
+        say::waiting(&format!("{} is missing here ({why}): {what}", fence.name()));
+    }
+    Ok(())
 }

@@ -2,10 +2,13 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
+use fluvial_render::Limits;
 
+use crate::cli::parse_duration;
 use crate::connect::Globals;
 use crate::engine;
 
@@ -25,6 +28,38 @@ pub(crate) struct RunArgs {
     /// Wait for the Lease, so that one engine at a time is active
     #[arg(long, default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     pub(crate) leader_election: bool,
+    #[command(flatten)]
+    limits: Rendering,
+}
+
+/// How manifests are built: each in a process without rights, within limits.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Rendering")]
+struct Rendering {
+    /// How long one build may take
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration)]
+    render_timeout: Duration,
+    /// How much memory one build may take, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 512, value_parser = clap::value_parser!(u32).range(16..))]
+    render_memory: u32,
+    /// How many processes may build at a time
+    #[arg(long, value_name = "NUMBER", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..))]
+    render_workers: u8,
+    /// Build even where the kernel has no seccomp, and a renderer that is taken over by what it reads
+    /// could do what the engine may do
+    #[arg(long = "allow-unconfined-rendering")]
+    allow_unconfined: bool,
+}
+
+impl Rendering {
+    fn limits(&self) -> Limits {
+        Limits {
+            memory_bytes_max: u64::from(self.render_memory) << 20,
+            time_max: self.render_timeout,
+            workers_max: self.render_workers.into(),
+            ..Limits::default()
+        }
+    }
 }
 
 /// Runs the engine until it is told to stop.
@@ -44,6 +79,8 @@ pub(crate) async fn run(globals: &Globals, args: RunArgs) -> Result<ExitCode> {
             data: args.data,
             leader_election: args.leader_election,
             namespace: globals.namespace.clone(),
+            rendering: args.limits.limits(),
+            allow_unconfined: args.limits.allow_unconfined,
         },
     )
     .await?;

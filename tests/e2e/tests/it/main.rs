@@ -12,6 +12,7 @@ mod deletion;
 mod drift;
 mod errors;
 mod health;
+mod hostile;
 mod manifests;
 mod real;
 mod recovery;
@@ -31,6 +32,7 @@ fn a_commit_becomes_a_healthy_cluster() {
         drift::SCENARIOS,
         errors::SCENARIOS,
         health::SCENARIOS,
+        hostile::SCENARIOS,
         rollback::SCENARIOS,
         seen::SCENARIOS,
         takeover::SCENARIOS,

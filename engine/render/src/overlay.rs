@@ -8,7 +8,7 @@ use fluvial_manifest::{Value, yaml};
 
 /// What `spec` lays over the kustomization in its path. The patch fields of older versions come
 /// first, as they did then.
-pub(super) fn of(spec: &KustomizationSpec) -> flux::Overlay {
+pub(crate) fn of(spec: &KustomizationSpec) -> flux::Overlay {
     let merges = spec
         .patches_strategic_merge
         .iter()
