@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fluvial_event::{
-    Digest, Health, Inventory, InventoryEntry, ObjectRef, RollbackRequest, Timestamp,
-};
+use fluvial_event::{Health, Inventory, InventoryEntry, ObjectRef, RollbackRequest, Timestamp};
 use serde_json::Value;
 
 use crate::git::Manifest;
@@ -31,6 +29,8 @@ pub struct Live {
     pub uid: String,
     pub version: u64,
     pub fields: BTreeMap<String, Field>,
+    /// How it wants to be treated: the markers of the manifest that was applied.
+    pub annotations: BTreeMap<String, String>,
     pub deleting: bool,
     /// A finalizer that nobody takes off.
     pub stuck: bool,
@@ -68,13 +68,22 @@ pub enum Body {
     Declared(Declaration),
 }
 
-/// One change, as a watch tells it: `None` where the object is gone.
+impl Body {
+    fn set_version(&mut self, version: u64) {
+        match self {
+            Self::Object(live) => live.version = version,
+            Self::Declared(declared) => declared.version = version,
+        }
+    }
+}
+
+/// One change, as a watch tells it: how the object is now, or how it last was.
 #[derive(Clone, Debug)]
 pub struct Change {
     pub version: u64,
     pub object: ObjectRef,
-    pub body: Option<Body>,
-    pub uid: String,
+    pub body: Body,
+    pub is_deleted: bool,
 }
 
 /// Why a write was refused.
@@ -147,27 +156,18 @@ impl Cluster {
     /// Stores `body` as a new version and tells the watches.
     fn store(&mut self, object: &ObjectRef, mut body: Body) {
         self.version += 1;
-        let uid = match &mut body {
-            Body::Object(live) => {
-                live.version = self.version;
-                live.uid.clone()
-            }
-            Body::Declared(declared) => {
-                declared.version = self.version;
-                declared.uid.clone()
-            }
-        };
+        body.set_version(self.version);
         let object = object.identity();
-        self.tell(&object, Some(body.clone()), uid);
+        self.tell(&object, body.clone(), false);
         self.bodies.insert(object, body);
     }
 
-    fn tell(&mut self, object: &ObjectRef, body: Option<Body>, uid: String) {
+    fn tell(&mut self, object: &ObjectRef, body: Body, is_deleted: bool) {
         let change = Change {
             version: self.version,
             object: object.clone(),
             body,
-            uid,
+            is_deleted,
         };
         self.history
             .entry(kind_of(object))
@@ -177,18 +177,15 @@ impl Cluster {
 
     fn remove(&mut self, object: &ObjectRef) {
         let object = object.identity();
-        let Some(body) = self.bodies.remove(&object) else {
+        let Some(mut body) = self.bodies.remove(&object) else {
             return;
         };
         if let Body::Declared(declared) = &body {
             self.orphan(&object, declared);
         }
         self.version += 1;
-        let uid = match body {
-            Body::Object(live) => live.uid,
-            Body::Declared(declared) => declared.uid,
-        };
-        self.tell(&object, None, uid);
+        body.set_version(self.version);
+        self.tell(&object, body, true);
     }
 
     /// Remembers what stays behind when `declared` goes: as in Flux, a later namesake owns none of it.
@@ -227,13 +224,14 @@ impl Cluster {
             return Ok(Written::Recreated);
         }
         let before = live.fields.clone();
+        let annotations = std::mem::replace(&mut live.annotations, manifest.annotations());
         let set = &manifest.fields;
         live.fields
             .retain(|field, it| set.contains_key(field) || it.manager != ENGINE);
         for (field, value) in set {
             live.fields.insert(field.clone(), ours(value));
         }
-        if live.fields == before {
+        if live.fields == before && live.annotations == annotations {
             return Ok(Written::Unchanged);
         }
         let values = |fields: &BTreeMap<String, Field>| {
@@ -284,6 +282,13 @@ impl Cluster {
         Ok(())
     }
 
+    /// Somebody creates an object, whoever its labels say owns it.
+    pub fn put(&mut self, manifest: &Manifest) {
+        let writes = self.writes;
+        self.create(manifest);
+        self.writes = writes;
+    }
+
     fn create(&mut self, manifest: &Manifest) {
         let object = manifest.object();
         let mut live = Live {
@@ -294,6 +299,7 @@ impl Cluster {
                 .iter()
                 .map(|(field, value)| (field.clone(), ours(value)))
                 .collect(),
+            annotations: manifest.annotations(),
             deleting: false,
             stuck: manifest.fields.contains_key("finalizer"),
             health: Health::Current,
@@ -498,16 +504,6 @@ impl Cluster {
         } else {
             self.store(object, Body::Declared(declared));
         }
-    }
-
-    /// The fields of a live object that a manifest sets, as one digest.
-    pub fn projection(manifest: &Manifest, live: &Live) -> String {
-        let values: Vec<_> = manifest
-            .fields
-            .keys()
-            .map(|field| (field, live.fields.get(field).map(|it| &it.value)))
-            .collect();
-        Digest::of(format!("{values:?}").as_bytes()).to_string()
     }
 }
 

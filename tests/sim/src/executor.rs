@@ -1,6 +1,7 @@
 //! A simulated executor: a command, its effect on the models, and the event that answers it.
 
 use fluvial_api::{GitRepositorySpec, KustomizationSpec};
+use fluvial_apply::{Owner, prune};
 use fluvial_event::{
     Action, AppliedObject, ApplyObjects, Artifact, ArtifactFetched, BuildFailed,
     BuildKustomization, Command, CommandFailed, Commit, Digest, Event, FetchFailed, FetchGit,
@@ -9,11 +10,14 @@ use fluvial_event::{
 };
 use fluvial_log::BlobStore;
 use fluvial_log::memory::{MemoryBlobs, MemoryLog};
+use fluvial_manifest::digest::canonical;
+use serde_json::Value;
 
 use crate::cluster::{Cluster, OWNER, Refused, Written};
 use crate::git::{Access, Folder, Git, Manifest, Tree};
 use crate::rng::Rng;
 use crate::rollback;
+use crate::wire;
 
 /// How often the API server misbehaves, in a thousand requests.
 #[derive(Clone, Copy, Debug, Default)]
@@ -24,6 +28,8 @@ pub struct Faults {
     pub lost: usize,
     /// It does not answer, but did it.
     pub done: usize,
+    /// It refuses this one object, as an admission webhook does.
+    pub refused: usize,
     /// The engine itself cannot do it.
     pub broken: usize,
 }
@@ -42,22 +48,26 @@ impl Outside<'_> {
     /// Carries out the first `steps` requests of a command. The outcome is only true of a command that
     /// was carried out whole.
     pub(crate) fn execute(&mut self, command: &Command, steps: usize) -> Event {
-        if self.rng.chance(self.faults.broken) {
-            let event = CommandFailed {
+        let done = if self.rng.chance(self.faults.broken) {
+            Err(Trouble("no place left in memory"))
+        } else {
+            match &command.kind {
+                Some(command::Kind::FetchGit(it)) => Ok(self.fetch(it)),
+                Some(command::Kind::BuildKustomization(it)) => Ok(self.build(it)),
+                Some(command::Kind::ApplyObjects(it)) => self.apply(it, steps).map(Event::from),
+                Some(command::Kind::PruneObjects(it)) => self.prune(it, steps).map(Event::from),
+                Some(command::Kind::SetFinalizer(it)) => self.set_finalizer(it, steps),
+                Some(command::Kind::RecallManifests(it)) => Ok(rollback::recall(self.log, it)),
+                None => Err(Trouble("it is of a kind that nobody knows")),
+            }
+        };
+        done.unwrap_or_else(|Trouble(message)| {
+            let failed = CommandFailed {
                 object: command.object().cloned(),
-                message: "no place left in memory".into(),
+                message: message.into(),
             };
-            return event.into();
-        }
-        match &command.kind {
-            Some(command::Kind::FetchGit(it)) => self.fetch(it),
-            Some(command::Kind::BuildKustomization(it)) => self.build(it),
-            Some(command::Kind::ApplyObjects(it)) => self.apply(it, steps).into(),
-            Some(command::Kind::PruneObjects(it)) => self.prune(it, steps).into(),
-            Some(command::Kind::SetFinalizer(it)) => self.set_finalizer(it, steps),
-            Some(command::Kind::RecallManifests(it)) => rollback::recall(self.log, it),
-            None => CommandFailed::default().into(),
-        }
+            failed.into()
+        })
     }
 
     fn fetch(&mut self, fetch: &FetchGit) -> Event {
@@ -180,7 +190,7 @@ impl Outside<'_> {
 
     fn render(&self, manifest: &Manifest, owner: &str) -> Result<Rendered, String> {
         let labelled = manifest.clone().with(OWNER, owner);
-        let bytes = serde_json::to_vec(&labelled).map_err(|error| error.to_string())?;
+        let bytes = canonical(&wire::manifest(&labelled));
         let blob = self.blobs.put(&bytes).map_err(|error| error.to_string())?;
         Ok(Rendered {
             object: Some(manifest.object()),
@@ -193,36 +203,50 @@ impl Outside<'_> {
         })
     }
 
-    fn apply(&mut self, apply: &ApplyObjects, steps: usize) -> ObjectsApplied {
+    /// As the real one: what fails stands beside what succeeds, and trouble fails the whole command,
+    /// with what was asked for at the same time done or not.
+    fn apply(&mut self, apply: &ApplyObjects, steps: usize) -> Result<ObjectsApplied, Trouble> {
         let mut outcome = ObjectsApplied {
             object: apply.object.clone(),
             ..ObjectsApplied::default()
         };
+        let mut trouble = None;
         for rendered in apply.objects.iter().take(steps) {
+            if trouble.is_some() && self.rng.chance(500) {
+                continue;
+            }
             match self.apply_one(rendered, apply.force) {
-                Ok(applied) => outcome.applied.push(applied),
-                Err(refused) => outcome.failures.push(ObjectFailure {
+                Ok(Ok(applied)) => outcome.applied.push(applied),
+                Ok(Err(refused)) => outcome.failures.push(ObjectFailure {
                     object: rendered.object.clone(),
                     reason: refused.reason.into(),
                     message: refused.message,
                 }),
+                Err(why) => trouble = Some(why),
             }
         }
-        outcome
+        trouble.map_or(Ok(outcome), Err)
     }
 
-    fn apply_one(&mut self, rendered: &Rendered, force: bool) -> Result<AppliedObject, Refused> {
-        let manifest: Manifest = self.read(&rendered.manifest).map_err(|message| Refused {
-            reason: "InternalError",
-            message,
-        })?;
+    fn apply_one(
+        &mut self,
+        rendered: &Rendered,
+        force: bool,
+    ) -> Result<Result<AppliedObject, Refused>, Trouble> {
+        let value: Value = self
+            .read(&rendered.manifest)
+            .map_err(|_| Trouble("a manifest cannot be read"))?;
+        let manifest = wire::read_manifest(&value);
         let object = manifest.object();
         let exists = self.cluster.live(&object).is_some();
         let skipped = manifest.policy == "IfNotPresent" && exists;
         let written = if skipped {
             Written::Unchanged
         } else {
-            self.ask(|cluster| cluster.apply(&manifest, force))?
+            match self.ask(|cluster| cluster.apply(&manifest, force))? {
+                Ok(written) => written,
+                Err(refused) => return Ok(Err(refused)),
+            }
         };
         let action = match written {
             _ if skipped => Action::Skipped,
@@ -231,48 +255,53 @@ impl Outside<'_> {
             Written::Unchanged => Action::Unchanged,
             Written::Recreated => Action::Recreated,
         };
-        let live = self.cluster.live(&object).ok_or_else(|| Refused {
-            reason: "NotFound",
-            message: format!("{object} not found"),
-        })?;
-        Ok(AppliedObject {
+        let Some(live) = self.cluster.live(&object) else {
+            return Err(Trouble("what was applied is not there"));
+        };
+        Ok(Ok(AppliedObject {
             rendered: Some(rendered.clone()),
             uid: live.uid.clone(),
             resource_version: live.version.to_string(),
-            live: Cluster::projection(&manifest, live),
+            live: wire::digest(&value, &wire::live(&object, live)),
             action: action.into(),
             health: live.health.into(),
             health_message: String::new(),
-        })
+        }))
     }
 
     /// One request, with what can go wrong on the way.
     fn ask<T>(
         &mut self,
         request: impl FnOnce(&mut Cluster) -> Result<T, Refused>,
-    ) -> Result<T, Refused> {
+    ) -> Result<Result<T, Refused>, Trouble> {
         if self.rng.chance(self.faults.throttled) {
-            return Err(Refused {
-                reason: "TooManyRequests",
-                message: "the server is busy".into(),
-            });
+            return Err(Trouble("the server is busy"));
         }
-        let timeout = Refused {
-            reason: "Timeout",
-            message: "the server did not answer".into(),
-        };
         if self.rng.chance(self.faults.lost) {
-            return Err(timeout);
+            return Err(Trouble("the server did not answer"));
+        }
+        if self.rng.chance(self.faults.refused) {
+            return Ok(Err(Refused {
+                reason: "Forbidden",
+                message: "an admission webhook denied the request".into(),
+            }));
         }
         let answer = request(self.cluster);
         if self.rng.chance(self.faults.done) {
-            return Err(timeout);
+            return Err(Trouble("the server did not answer"));
         }
-        answer
+        Ok(answer)
     }
 
-    fn prune(&mut self, prune: &PruneObjects, steps: usize) -> ObjectsPruned {
-        let owner = owner_of(prune.object.as_ref());
+    fn prune(&mut self, prune: &PruneObjects, steps: usize) -> Result<ObjectsPruned, Trouble> {
+        let owner = prune
+            .object
+            .as_ref()
+            .map_or_else(ObjectRef::default, Clone::clone);
+        let owner = Owner {
+            name: owner.name,
+            namespace: owner.namespace,
+        };
         let mut outcome = ObjectsPruned {
             object: prune.object.clone(),
             ..ObjectsPruned::default()
@@ -281,18 +310,20 @@ impl Outside<'_> {
             let Some(object) = doomed.object.clone() else {
                 continue;
             };
-            let Some(live) = self.cluster.live(&object) else {
-                outcome.pruned.push(object);
-                continue;
+            let live = self.cluster.live(&object);
+            let live = live.map(|live| wire::live(&object, live));
+            let uid = match prune::fate(live.as_ref(), &owner, &doomed.uid) {
+                prune::Fate::Gone => {
+                    outcome.pruned.push(object);
+                    continue;
+                }
+                prune::Fate::Left => {
+                    outcome.left.push(object);
+                    continue;
+                }
+                prune::Fate::Deleted { uid } => uid,
             };
-            let is_ours = live.owner() == owner;
-            let is_same = doomed.uid.is_empty() || doomed.uid == live.uid;
-            let uid = live.uid.clone();
-            if !is_ours || !is_same {
-                outcome.left.push(object);
-                continue;
-            }
-            match self.ask(|cluster| cluster.delete(&object, &uid)) {
+            match self.ask(|cluster| cluster.delete(&object, &uid))? {
                 Ok(()) => outcome.pruned.push(object),
                 Err(refused) => outcome.failures.push(ObjectFailure {
                     object: Some(object),
@@ -301,37 +332,45 @@ impl Outside<'_> {
                 }),
             }
         }
-        outcome
+        Ok(outcome)
     }
 
-    fn set_finalizer(&mut self, set: &SetFinalizer, steps: usize) -> Event {
-        let Some(object) = set.object.clone() else {
-            return CommandFailed::default().into();
-        };
+    fn set_finalizer(&mut self, set: &SetFinalizer, steps: usize) -> Result<Event, Trouble> {
+        let object = set.object.clone().unwrap_or_default();
         let present = set.present;
-        let request = |cluster: &mut Cluster| {
-            cluster.mark(&object, |declared| {
-                declared.finalizer = present && !declared.deleting;
-            });
-            Ok(())
-        };
-        let answer = if steps == 0 {
-            Ok(())
-        } else {
-            self.ask(request)
-        };
-        match answer {
-            Ok(()) => FinalizerSet {
-                object: set.object.clone(),
-                present,
-            }
-            .into(),
-            Err(refused) => CommandFailed {
-                object: set.object.clone(),
-                message: refused.message,
-            }
-            .into(),
+        if steps > 0 {
+            let request = |cluster: &mut Cluster| {
+                cluster.mark(&object, |declared| {
+                    declared.finalizer = present && !declared.deleting;
+                });
+                Ok(())
+            };
+            self.ask(request)?
+                .map_err(|_| Trouble("the finalizer was refused"))?;
         }
+        let done = FinalizerSet {
+            object: set.object.clone(),
+            present,
+        };
+        Ok(done.into())
+    }
+}
+
+/// Why a command has no outcome of its own.
+struct Trouble(&'static str);
+
+/// How many requests a command makes: the places where an engine can die in the middle of it.
+pub(crate) fn requests(command: &Command) -> usize {
+    match &command.kind {
+        Some(command::Kind::ApplyObjects(it)) => it.objects.len(),
+        Some(command::Kind::PruneObjects(it)) => it.objects.len(),
+        Some(
+            command::Kind::FetchGit(_)
+            | command::Kind::BuildKustomization(_)
+            | command::Kind::SetFinalizer(_)
+            | command::Kind::RecallManifests(_),
+        )
+        | None => 1,
     }
 }
 

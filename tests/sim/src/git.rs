@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use fluvial_api::metadata::marker;
 use fluvial_event::{Digest, ObjectRef};
 use serde::{Deserialize, Serialize};
 
@@ -48,6 +49,19 @@ impl Manifest {
     pub fn with(mut self, field: &str, value: &str) -> Self {
         self.fields.insert(field.into(), value.into());
         self
+    }
+
+    /// How it wants to be treated, as annotations.
+    pub(crate) fn annotations(&self) -> BTreeMap<String, String> {
+        [
+            (self.keep, marker::PRUNE, marker::DISABLED),
+            (self.force, marker::FORCE, marker::ENABLED),
+            (!self.policy.is_empty(), marker::SSA, &*self.policy),
+        ]
+        .into_iter()
+        .filter(|(is_set, ..)| *is_set)
+        .map(|(_, name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
     }
 
     /// Its name in the cluster.
@@ -142,6 +156,11 @@ impl Git {
             let kept = repository.commits.len().saturating_sub(count).max(1);
             repository.commits.truncate(kept);
         }
+    }
+
+    /// Whether `url` can be read from now on.
+    pub fn set_access(&mut self, url: &str, access: Access) {
+        self.repositories.entry(url.to_owned()).or_default().access = access;
     }
 
     /// The newest tree of `url`.

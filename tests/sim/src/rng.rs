@@ -10,6 +10,13 @@ impl Rng {
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x1234_5678_9abc_def0)
     }
 
+    /// The numbers of one step of the run of `seed`: the same whatever happened before.
+    pub fn of_step(seed: u64, step: usize) -> Self {
+        let step = u64::try_from(step).unwrap_or(u64::MAX);
+        let mut rng = Self::new(seed);
+        Self::new(rng.number() ^ step.wrapping_mul(0xd6e8_feb8_6659_fd93))
+    }
+
     /// The next number.
     pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);

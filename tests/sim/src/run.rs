@@ -1,11 +1,16 @@
 //! One seed from beginning to end.
 
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use fluvial_event::Digest;
 
 use crate::executor::Faults;
+use crate::fault::Crash;
 use crate::git::Access;
 use crate::oracle;
-use crate::simulation::{Crash, Simulation};
+use crate::rng::Rng;
+use crate::simulation::Simulation;
 use crate::users::URLS;
 
 /// What a run came to.
@@ -25,14 +30,23 @@ pub struct Summary {
     pub repairs: u64,
 }
 
-/// Steps of a run with everything going wrong.
-const STEPS: usize = 400;
+/// The steps of a run with everything going wrong.
+pub const STEPS: usize = 400;
 /// The virtual time in which everything settles, and the one in which nothing may move after that.
 const SETTLE_MS: i64 = 3 * 3_600_000;
 const QUIET_MS: i64 = 3_600_000;
 
+/// What is left out of a run, to find out what matters.
+pub type Skipped = BTreeSet<usize>;
+
 /// Runs `seed`. The error says what does not hold, and at which record.
 pub fn run(seed: u64, trace: bool) -> Result<Summary, String> {
+    run_without(seed, &Skipped::new(), trace)
+}
+
+/// Runs `seed` without some of its steps. Each step has chances of its own, so the others stay as they
+/// are, as far as they can.
+pub fn run_without(seed: u64, skipped: &Skipped, trace: bool) -> Result<Summary, String> {
     let mut sim = Simulation::new(seed);
     sim.trace = trace;
     let begin = sim.now;
@@ -41,17 +55,21 @@ pub fn run(seed: u64, trace: bool) -> Result<Summary, String> {
             throttled: 30,
             lost: 15,
             done: 15,
+            refused: 10,
             broken: 15,
         };
     }
     let crashes = sim.rng.chance(800);
     sim.begin();
-    for step in 0..STEPS {
+    for step in (0..STEPS).filter(|step| !skipped.contains(step)) {
+        sim.rng = Rng::of_step(seed, step);
+        sim.say(|| format!("step {step}"));
         step_once(&mut sim, crashes)?;
-        if step % 40 == 0 && sim.is_up() {
+        if step == STEPS / 2 && sim.is_up() {
             sim.check_whole()?;
         }
     }
+    sim.rng = Rng::of_step(seed, STEPS);
     settle(&mut sim)?;
     let ready = oracle::check(&sim)?;
     stays(&mut sim)?;
@@ -64,6 +82,29 @@ pub fn run(seed: u64, trace: bool) -> Result<Summary, String> {
         ready: u64::try_from(ready).unwrap_or_default(),
         repairs: sim.checker.repairs,
     })
+}
+
+/// Leaves out as many steps of a failing seed as it still fails without: what remains is what matters.
+pub fn shrink(seed: u64, mut each: impl FnMut(usize)) -> Skipped {
+    let fails = |skipped: &Skipped| {
+        let ran = catch_unwind(AssertUnwindSafe(|| run_without(seed, skipped, false)));
+        !matches!(ran, Ok(Ok(_)))
+    };
+    let mut skipped = Skipped::new();
+    let mut size = STEPS / 2;
+    while size > 0 {
+        let left: Vec<_> = (0..STEPS).filter(|step| !skipped.contains(step)).collect();
+        for chunk in left.chunks(size) {
+            let mut more = skipped.clone();
+            more.extend(chunk);
+            if fails(&more) {
+                skipped = more;
+                each(STEPS - skipped.len());
+            }
+        }
+        size /= 2;
+    }
+    skipped
 }
 
 fn step_once(sim: &mut Simulation, crashes: bool) -> Result<(), String> {
@@ -99,11 +140,12 @@ fn step_once(sim: &mut Simulation, crashes: bool) -> Result<(), String> {
                 -60_000
             }
         }
-        _ if crashes => match sim.rng.below(6) {
+        _ if crashes => match sim.rng.below(7) {
             0 => sim.crash_next = Some(Crash::AppendLost),
             1 => sim.crash_next = Some(Crash::AppendWritten),
             2 => sim.crash_next = Some(Crash::BeforeCommitted),
             3 => sim.crash(),
+            4 => sim.depose(),
             _ => sim.crash_at_an_effect(),
         },
         _ => {}
@@ -133,9 +175,10 @@ fn settle(sim: &mut Simulation) -> Result<(), String> {
     for object in stuck {
         sim.cluster.unstick(&object);
     }
-    if !sim.is_up() {
+    while !sim.is_up() {
         sim.restart(true)?;
     }
+    sim.haunt(true)?;
     sim.relist()?;
     sim.calm(SETTLE_MS)
 }

@@ -1,9 +1,12 @@
 //! One run: the engine, the models around it, and what goes wrong between them.
+//!
+//! This file is the engine's life and its log; `senses` is what it hears, `work` what it does.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use fluvial_event::{Draft, Event, Id, ObjectRef, TermStarted, TimerFired, Timestamp};
+use fluvial_event::{Draft, Event, Id, ObjectRef, Offset, Record, TermStarted, Timestamp};
+use fluvial_ingest::Known;
 use fluvial_log::EventLog;
 use fluvial_log::memory::{MemoryBlobs, MemoryLog, MemoryState};
 use fluvial_reduce::World;
@@ -12,28 +15,21 @@ use fluvial_runtime::Order;
 use crate::checker::{Checker, copied};
 use crate::cluster::Cluster;
 use crate::engine::Engine;
-use crate::executor::{Faults, Outside};
+use crate::executor::Faults;
+use crate::fault::{Boundaries, Crash, Fault, Then};
 use crate::git::Git;
-use crate::ingest::{Ingest, View};
+use crate::ingest::{Ingest, Watch};
 use crate::rng::Rng;
+use crate::users::kustomization;
+use crate::views::Views;
+use crate::wire;
 
 /// A command that is being carried out.
 #[derive(Clone, Debug)]
-struct Job {
-    order: Order,
+pub(crate) struct Job {
+    pub(crate) order: Order,
     /// What came of it, once its effect is done.
-    outcome: Option<Event>,
-}
-
-/// Where the engine dies next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Crash {
-    /// The append fails and nothing was written.
-    AppendLost,
-    /// The append fails, and all was written.
-    AppendWritten,
-    /// After the append, before anybody is told.
-    BeforeCommitted,
+    pub(crate) outcome: Option<Event>,
 }
 
 /// One run.
@@ -44,48 +40,78 @@ pub struct Simulation {
     pub cluster: Cluster,
     pub faults: Faults,
     pub(crate) checker: Checker,
+    views: Views,
     /// Prints what happens.
     pub trace: bool,
     /// The next append ends in this.
     pub crash_next: Option<Crash>,
     /// How much the engine's clock is off, in milliseconds.
     pub skew_ms: i64,
-    blobs: MemoryBlobs,
+    /// What is to go wrong, until it has.
+    pub fault: Option<Fault>,
+    /// What this run came through.
+    pub boundaries: Boundaries,
+    pub(crate) blobs: Arc<MemoryBlobs>,
     pub log: Arc<MemoryLog>,
     state: Arc<MemoryState>,
-    engine: Option<Engine>,
-    ingest: Ingest,
-    jobs: Vec<Job>,
+    pub(crate) engine: Option<Engine>,
+    pub(crate) known: Option<Known>,
+    pub(crate) ingest: Ingest,
+    /// The end of the log when watches were last begun and ended.
+    pub(crate) tended: Option<Offset>,
+    /// A watch that missed something begins again at this time.
+    pub(crate) relist: Option<(Timestamp, Watch)>,
+    pub(crate) jobs: Vec<Job>,
     /// Outcomes of a deposed leader, which arrive late.
-    late: Vec<(Id, Event)>,
+    pub(crate) late: Vec<(Id, Event)>,
+    /// What a deposed leader still does: the command, and after how many of its successor's.
+    pub(crate) deposed: Vec<(Order, usize)>,
     snapshot: Option<MemoryState>,
     lives: u64,
-    /// Objects that may stay although nobody wants them: they were once to be kept.
+    /// The next lives that die before they say so.
+    stillborn: usize,
+    /// Objects that may stay although nobody wants them: they were once to be kept, or a deposed leader
+    /// made them after its successor had let go of them.
     pub excused: BTreeSet<ObjectRef>,
 }
 
+/// The names whose history is followed.
+const FOLLOWED: [&str; 2] = ["k0", "k"];
+
 impl Simulation {
+    /// When every run begins.
+    pub const BEGIN: Timestamp = Timestamp(1_800_000_000_000_000_000);
+
     /// A world with nothing in it, whose chances follow from `seed`.
     pub fn new(seed: u64) -> Self {
+        let followed = FOLLOWED.map(kustomization).into_iter();
         Self {
             rng: Rng::new(seed),
-            now: Timestamp(1_800_000_000_000_000_000),
+            now: Self::BEGIN,
             git: Git::default(),
             cluster: Cluster::default(),
             faults: Faults::default(),
             checker: Checker::default(),
+            views: Views::new(followed),
             trace: false,
             crash_next: None,
             skew_ms: 0,
-            blobs: MemoryBlobs::default(),
+            fault: None,
+            boundaries: Boundaries::default(),
+            blobs: Arc::new(MemoryBlobs::new(wire::key())),
             log: Arc::default(),
             state: Arc::default(),
             engine: None,
+            known: None,
             ingest: Ingest::default(),
+            tended: None,
+            relist: None,
             jobs: Vec::new(),
             late: Vec::new(),
+            deposed: Vec::new(),
             snapshot: None,
             lives: 0,
+            stillborn: 0,
             excused: BTreeSet::new(),
         }
     }
@@ -103,7 +129,7 @@ impl Simulation {
     }
 
     /// The engine's clock.
-    fn clock(&self) -> Timestamp {
+    pub(crate) fn clock(&self) -> Timestamp {
         self.now.plus_ms(self.skew_ms)
     }
 
@@ -112,8 +138,6 @@ impl Simulation {
         self.now = self.now.plus_ms(ms);
         self.cluster.advance(self.now);
     }
-
-    // The engine's life.
 
     /// The engine is gone. What it was doing is done or not; nobody knows.
     pub fn crash(&mut self) {
@@ -130,20 +154,19 @@ impl Simulation {
             }
         }
         self.ingest = Ingest::default();
+        self.tended = None;
+        self.known = None;
+        self.relist = None;
     }
 
-    /// The engine dies in the middle of something it does.
-    pub fn crash_at_an_effect(&mut self) {
-        if !self.jobs.is_empty() {
-            let index = self.rng.below(self.jobs.len());
-            let steps = match self.rng.below(3) {
-                0 => 0,
-                1 => usize::MAX,
-                _ => self.rng.below(3),
-            };
-            self.effect(index, steps);
+    /// How the life after the last crash is to begin.
+    pub(crate) fn prepare(&mut self, then: Then) {
+        match then {
+            Then::Recovers | Then::DiesAtItsFirstCommand => {}
+            Then::DiesBeforeItsTerm => self.stillborn = 1,
+            Then::DiesAtItsTerm(crash) => self.crash_next = Some(crash),
+            Then::LosesItsState => self.lose_state(),
         }
-        self.crash();
     }
 
     /// State is lost.
@@ -172,6 +195,7 @@ impl Simulation {
         self.lives += 1;
         let (engine, orders) = Engine::start(&self.log, &self.state, self.lives)?;
         self.follow()?;
+        self.views.restart(&self.log, self.checker.fed())?;
         if *engine.world() != *self.checker.world() {
             return Err(format!(
                 "what was recovered is not what the log says:\nrecovered {:#?}\nreplayed {:#?}",
@@ -180,9 +204,12 @@ impl Simulation {
             ));
         }
         self.say(|| format!("the engine starts with {} commands", orders.len()));
-        if !survives {
+        if !survives || self.stillborn > 0 {
+            self.stillborn = self.stillborn.saturating_sub(1);
             return Ok(());
         }
+        let blobs = self.blobs.clone();
+        self.known = Some(Known::new(engine.shared(), blobs, wire::key()));
         self.engine = Some(engine);
         self.take_orders(orders)?;
         let term = TermStarted {
@@ -204,9 +231,10 @@ impl Simulation {
     }
 
     fn follow(&mut self) -> Result<(), String> {
-        let trace = self.trace;
+        let (trace, views) = (self.trace, &mut self.views);
         self.checker
             .follow(&self.log, &self.git, &self.cluster, |record| {
+                views.feed(record);
                 if trace {
                     let text = serde_json::to_string(&record.event).unwrap_or_default();
                     println!("{} {} {}", record.time, record.offset, text);
@@ -216,13 +244,23 @@ impl Simulation {
 
     /// News reach the log, and everything that follows at once.
     pub fn append(&mut self, drafts: Vec<Draft>) -> Result<(), String> {
+        /// The live world is compared with the replayed one at one append in so many.
+        const APPENDS_BETWEEN: usize = 61;
         let now = self.clock();
         let Some(engine) = &mut self.engine else {
             return Ok(());
         };
-        let records = engine.stage(drafts, now);
+        let records = engine.stage(drafts, now)?;
         if records.is_empty() {
             return Ok(());
+        }
+        let number = self.boundaries.appends.len();
+        self.boundaries.appends.push(is_routine(&records));
+        if let Some(Fault::Append { append, crash }) = self.fault
+            && u64::try_from(number) == Ok(append)
+        {
+            self.fault = None;
+            self.crash_next = Some(crash);
         }
         let crash = self.crash_next.take();
         match crash {
@@ -230,7 +268,7 @@ impl Simulation {
             Some(Crash::AppendWritten) => self.log.fail_next_append_after_writing(),
             Some(Crash::BeforeCommitted) | None => {}
         }
-        let appended = Engine::append(&self.log, &records);
+        let appended = self.log.append(&records);
         if appended.is_err() || crash.is_some() {
             if crash.is_none() {
                 return Err(format!("cannot append: {appended:?}"));
@@ -239,10 +277,10 @@ impl Simulation {
             self.crash();
             return self.follow();
         }
-        let orders = engine.committed(&records);
+        let orders = engine.committed(&records)?;
         self.follow()?;
         if let Some(engine) = &self.engine {
-            let thorough = self.rng.chance(20);
+            let thorough = number.is_multiple_of(APPENDS_BETWEEN);
             self.checker.check_live(&engine.world(), thorough)?;
         }
         self.take_orders(orders)?;
@@ -251,7 +289,7 @@ impl Simulation {
     }
 
     /// Conditions and inventories reach the objects' status, as far as decisions read it.
-    fn write_back(&mut self, records: &[fluvial_event::Record]) {
+    fn write_back(&mut self, records: &[Record]) {
         for record in records {
             if let Event::Concluded(concluded) = &record.event
                 && let Some(object) = &concluded.object
@@ -266,211 +304,15 @@ impl Simulation {
         }
     }
 
-    // What the engine hears.
-
-    fn hear(
-        &mut self,
-        from: impl FnOnce(&mut Ingest, View<'_>, &mut Rng) -> Vec<Draft>,
-    ) -> Result<(), String> {
-        let Some(engine) = &self.engine else {
-            return Ok(());
-        };
-        let drafts = {
-            let world = engine.world();
-            let view = View {
-                world: &world,
-                cluster: &self.cluster,
-                blobs: &self.blobs,
-            };
-            from(&mut self.ingest, view, &mut self.rng)
-        };
-        if drafts.is_empty() {
-            return Ok(());
-        }
-        self.append(drafts)
-    }
-
-    /// Watches begin where they are needed; a list fails `failing` times in a thousand.
-    pub fn tend_watches(&mut self, failing: usize) -> Result<(), String> {
-        self.hear(|ingest, view, rng| ingest.sync(view, || !rng.chance(failing)))
-    }
-
-    /// Some watch tells the next of what it has to tell.
-    pub fn hear_something(&mut self) -> Result<(), String> {
-        let kinds = self.ingest.kinds();
-        let Some(kind) = self.rng.pick(&kinds).cloned() else {
-            return Ok(());
-        };
-        let count = 1 + self.rng.below(6);
-        let doubled = self.rng.chance(100);
-        self.hear(|ingest, view, _| ingest.deliver(&kind, count, doubled, view))
-    }
-
-    /// Some watch is lost and begins again with a list, or tells something old.
-    pub fn hear_badly(&mut self) -> Result<(), String> {
-        let kinds = self.ingest.kinds();
-        let Some(kind) = self.rng.pick(&kinds).cloned() else {
-            return Ok(());
-        };
-        let back = self.rng.below(5);
-        if self.rng.chance(400) {
-            self.hear(|ingest, view, _| ingest.stale(&kind, back, view))
-        } else {
-            self.hear(|ingest, view, _| ingest.relist(&kind, view))
-        }
-    }
-
-    /// Every watch is begun again.
-    pub fn relist(&mut self) -> Result<(), String> {
-        for kind in self.ingest.kinds() {
-            self.hear(|ingest, view, _| ingest.relist(&kind, view))?;
-        }
-        Ok(())
-    }
-
-    /// Everything that the watches have to tell is told.
-    pub fn hear_all(&mut self) -> Result<(), String> {
-        for _ in 0..100 {
-            self.tend_watches(0)?;
-            if !self.ingest.is_behind(&self.cluster) {
-                return Ok(());
-            }
-            for kind in self.ingest.kinds() {
-                self.hear(|ingest, view, _| ingest.deliver(&kind, usize::MAX / 2, false, view))?;
-            }
-        }
-        Err("what is heard makes something new to be heard, without end".into())
-    }
-
-    /// An outcome of a deposed leader arrives.
-    pub fn hear_late(&mut self) -> Result<(), String> {
-        if self.late.is_empty() || self.engine.is_none() {
-            return Ok(());
-        }
-        let index = self.rng.below(self.late.len());
-        let (id, event) = self.late.swap_remove(index);
-        self.say(|| format!("late: {}", event.name()));
-        self.append(vec![Draft::outcome(id, event)])
-    }
-
-    /// Timers whose time has come.
-    pub fn fire(&mut self) -> Result<(), String> {
-        let now = self.clock();
-        let Some(engine) = &self.engine else {
-            return Ok(());
-        };
-        let ripe: Vec<_> = engine.world().ripe(now).cloned().collect();
-        for object in ripe {
-            let fired = TimerFired {
-                object: Some(object),
-            };
-            self.append(vec![Draft::news(fired.into())])?;
-        }
-        Ok(())
-    }
-
-    // What the engine does.
-
-    fn effect(&mut self, index: usize, steps: usize) {
-        let Some(job) = self.jobs.get(index).filter(|job| job.outcome.is_none()) else {
-            return;
-        };
-        let mut outside = Outside {
-            git: &self.git,
-            cluster: &mut self.cluster,
-            blobs: &self.blobs,
-            log: &self.log,
-            faults: self.faults,
-            rng: &mut self.rng,
-        };
-        let outcome = outside.execute(&job.order.command, steps);
-        if self.trace {
-            println!(
-                "{} -- effect of {} for {:?}",
-                self.now,
-                job.order.command.name(),
-                job.order.command.object().map(ToString::to_string)
-            );
-        }
-        if let Some(job) = self.jobs.get_mut(index)
-            && steps == usize::MAX
-        {
-            job.outcome = Some(outcome);
-        }
-    }
-
-    /// One command comes a step further: its effect, or its outcome.
-    pub fn work(&mut self) -> Result<(), String> {
-        if self.jobs.is_empty() {
-            return Ok(());
-        }
-        let index = self.rng.below(self.jobs.len());
-        if self.jobs[index].outcome.is_none() {
-            self.effect(index, usize::MAX);
-            return Ok(());
-        }
-        let job = self.jobs.swap_remove(index);
-        let Some(outcome) = job.outcome else {
-            return Ok(());
-        };
-        self.append(vec![Draft::outcome(job.order.id, outcome)])
-    }
-
-    /// Everything that is to be done is done.
-    fn work_all(&mut self) -> Result<(), String> {
-        const ROUNDS_MAX: usize = 2_000;
-        for _ in 0..ROUNDS_MAX {
-            if self.jobs.is_empty() {
-                return Ok(());
-            }
-            self.pass(5);
-            self.work()?;
-        }
-        Err(format!("there is always something to do: {:?}", self.jobs))
-    }
-
-    /// Lets the engine work undisturbed for `ms` of virtual time.
-    pub fn calm(&mut self, ms: i64) -> Result<(), String> {
-        let end = self.now.plus_ms(ms);
-        loop {
-            if self.engine.is_none() {
-                self.restart(true)?;
-            }
-            self.hear_all()?;
-            if !self.jobs.is_empty() {
-                self.work_all()?;
-                continue;
-            }
-            let clock = self.clock();
-            let Some(engine) = &self.engine else {
-                continue;
-            };
-            let timer = engine.world().next_timer().map(|(at, _)| *at);
-            if timer.is_some_and(|at| at <= clock) {
-                self.fire()?;
-                continue;
-            }
-            let timer = timer.map(|at| at.plus_ms(-self.skew_ms));
-            let next = timer.into_iter().chain(self.cluster.next_settling()).min();
-            let next = next.unwrap_or(end).min(end).max(self.now.plus_ms(1));
-            self.now = next;
-            self.cluster.advance(next);
-            if next >= end {
-                return Ok(());
-            }
-        }
-    }
-
-    /// When the engine wants to be woken next, by its own clock made ours.
-    pub fn next_timer(&self) -> Option<Timestamp> {
-        let engine = self.engine.as_ref()?;
-        let at = engine.world().next_timer().map(|(at, _)| *at)?;
-        Some(at.plus_ms(-self.skew_ms))
-    }
-
-    /// Replays from the first record, and recovers from what is stored.
+    /// Replays from the first record, recovers from what is stored, and rebuilds every view.
     pub fn check_whole(&self) -> Result<(), String> {
-        Checker::check_whole(&self.log, &self.state)
+        Checker::check_whole(&self.log, &self.state)?;
+        self.views.check(&self.log)
+    }
+
+    /// Whether an object's status says that it is ready, if it says anything.
+    pub fn says_ready(&self, object: &ObjectRef) -> Option<bool> {
+        self.views.ready(object)
     }
 
     /// The world, by replay from the first record.
@@ -487,4 +329,23 @@ impl Simulation {
     pub fn records(&self) -> u64 {
         self.log.head().offset.0
     }
+
+    /// The records of the run, from `from` on.
+    pub fn events(&self, from: u64) -> Vec<Event> {
+        let records = self.log.read(Offset(from)).flatten();
+        records.map(|record| record.event).collect()
+    }
+}
+
+/// Whether records say no more than that a source is as it was.
+fn is_routine(records: &[Record]) -> bool {
+    records.iter().all(|record| {
+        let object = record.event.object();
+        object.is_some_and(|object| object.kind == "GitRepository")
+            && match &record.event {
+                Event::TimerFired(_) | Event::CommandIssued(_) | Event::SourceUnchanged(_) => true,
+                Event::Concluded(concluded) => concluded.ready,
+                _ => false,
+            }
+    })
 }
