@@ -141,3 +141,17 @@ build_test_tools() {
         cargo_install cargo-deny $DENY_VERSION
     exec 9>&-
 }
+
+# Deliberate bugs, built into a copy of the tree in the cache: the simulator must find each of them. What
+# the simulator's own build left is shared, so that only what a mutant changes is compiled.
+hunt_mutants() {
+    local place=$FLUVIAL_CACHE/mutants each
+    (cd "$ROOT" && cargo build --quiet --profile sim --locked -p fluvial-sim)
+    if [[ ! -d $place/target ]]; then
+        mkdir -p "$place/target/sim"
+        for each in deps build .fingerprint; do
+            cp -al "$CARGO_TARGET_DIR/sim/$each" "$place/target/sim/$each"
+        done
+    fi
+    "$CARGO_TARGET_DIR/sim/fluvial-sim" mutants --place "$place" "$@"
+}

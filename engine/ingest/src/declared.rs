@@ -135,6 +135,10 @@ impl Watcher for Declarations {
         }
     }
 
+    fn passed(&self) {
+        self.known.drop_one();
+    }
+
     fn settled(&mut self) {
         self.said.clear();
     }

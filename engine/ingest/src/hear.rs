@@ -94,6 +94,9 @@ pub(crate) trait Watcher: Send {
         drafts: &mut Vec<Draft>,
     );
 
+    /// An event said nothing new.
+    fn passed(&self);
+
     /// The batch is durable: the world now knows what was said.
     fn settled(&mut self);
 }
@@ -103,6 +106,8 @@ pub struct Listener {
     group: String,
     kind: String,
     listed: BTreeSet<ObjectRef>,
+    /// The newest state of the cluster that it has told of since its list.
+    latest: u128,
     watcher: Box<dyn Watcher>,
 }
 
@@ -113,6 +118,7 @@ impl Listener {
             group: kind.group.to_owned(),
             kind: kind.kind.to_owned(),
             listed: BTreeSet::new(),
+            latest: 0,
             watcher: Box::new(Declarations::new(kind, known)),
         }
     }
@@ -123,6 +129,7 @@ impl Listener {
             group: scope.group.clone(),
             kind: scope.kind.clone(),
             listed: BTreeSet::new(),
+            latest: 0,
             watcher: Box::new(Live::new(scope, known)),
         }
     }
@@ -139,11 +146,17 @@ impl Listener {
                     watcher.present(&object, now_seconds, &mut drafts);
                 }
                 Heard::ListEnded { resource_version } => {
+                    self.latest = resource_version.parse().unwrap_or_default();
                     let listed = std::mem::take(&mut self.listed);
                     watcher.listed(&listed, &resource_version, &mut drafts);
                 }
-                Heard::Changed(object) => watcher.present(&object, now_seconds, &mut drafts),
-                Heard::Deleted(object) => watcher.deleted(&object, &mut drafts),
+                Heard::Changed(object) if is_next(&mut self.latest, &object) => {
+                    watcher.present(&object, now_seconds, &mut drafts);
+                }
+                Heard::Deleted(object) if is_next(&mut self.latest, &object) => {
+                    watcher.deleted(&object, &mut drafts);
+                }
+                Heard::Changed(_) | Heard::Deleted(_) => watcher.passed(),
                 Heard::Gap { reason } => drafts.push(Draft::news(Event::from(WatchGap {
                     group: self.group.clone(),
                     kind: self.kind.clone(),
@@ -159,6 +172,19 @@ impl Listener {
     pub fn settled(&mut self) {
         self.watcher.settled();
     }
+}
+
+/// Whether an event goes on from what its watch told before. One that goes back, to what a server behind
+/// the others holds, is no news: an old declaration that was being deleted would take the objects of its
+/// namesake along. Resource versions are numbers that grow (guaranteed since Kubernetes 1.35), and only
+/// within what one list began: a restored cluster starts with lower ones, and with a list.
+fn is_next(latest: &mut u128, object: &Value) -> bool {
+    let Ok(version) = text(object, "/metadata/resourceVersion").parse() else {
+        return true;
+    };
+    let is_next = *latest <= version;
+    *latest = version.max(*latest);
+    is_next
 }
 
 /// The object's name, without version.

@@ -217,6 +217,10 @@ impl Watcher for Live {
         }
     }
 
+    fn passed(&self) {
+        self.known.drop_one();
+    }
+
     fn settled(&mut self) {
         self.said.clear();
     }

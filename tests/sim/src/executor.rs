@@ -49,7 +49,7 @@ impl Outside<'_> {
     /// was carried out whole.
     pub(crate) fn execute(&mut self, command: &Command, steps: usize) -> Event {
         let done = if self.rng.chance(self.faults.broken) {
-            Err(Trouble("no place left in memory"))
+            Err(Trouble("no place left in memory".into()))
         } else {
             match &command.kind {
                 Some(command::Kind::FetchGit(it)) => Ok(self.fetch(it)),
@@ -58,13 +58,13 @@ impl Outside<'_> {
                 Some(command::Kind::PruneObjects(it)) => self.prune(it, steps).map(Event::from),
                 Some(command::Kind::SetFinalizer(it)) => self.set_finalizer(it, steps),
                 Some(command::Kind::RecallManifests(it)) => Ok(rollback::recall(self.log, it)),
-                None => Err(Trouble("it is of a kind that nobody knows")),
+                None => Err(Trouble("it is of a kind that nobody knows".into())),
             }
         };
         done.unwrap_or_else(|Trouble(message)| {
             let failed = CommandFailed {
                 object: command.object().cloned(),
-                message: message.into(),
+                message,
             };
             failed.into()
         })
@@ -233,9 +233,7 @@ impl Outside<'_> {
         rendered: &Rendered,
         force: bool,
     ) -> Result<Result<AppliedObject, Refused>, Trouble> {
-        let value: Value = self
-            .read(&rendered.manifest)
-            .map_err(|_| Trouble("a manifest cannot be read"))?;
+        let value: Value = self.read(&rendered.manifest).map_err(Trouble)?;
         let manifest = wire::read_manifest(&value);
         let object = manifest.object();
         let exists = self.cluster.live(&object).is_some();
@@ -256,7 +254,7 @@ impl Outside<'_> {
             Written::Recreated => Action::Recreated,
         };
         let Some(live) = self.cluster.live(&object) else {
-            return Err(Trouble("what was applied is not there"));
+            return Err(Trouble("what was applied is not there".into()));
         };
         Ok(Ok(AppliedObject {
             rendered: Some(rendered.clone()),
@@ -275,10 +273,10 @@ impl Outside<'_> {
         request: impl FnOnce(&mut Cluster) -> Result<T, Refused>,
     ) -> Result<Result<T, Refused>, Trouble> {
         if self.rng.chance(self.faults.throttled) {
-            return Err(Trouble("the server is busy"));
+            return Err(Trouble("the server is busy".into()));
         }
         if self.rng.chance(self.faults.lost) {
-            return Err(Trouble("the server did not answer"));
+            return Err(Trouble("the server did not answer".into()));
         }
         if self.rng.chance(self.faults.refused) {
             return Ok(Err(Refused {
@@ -288,7 +286,7 @@ impl Outside<'_> {
         }
         let answer = request(self.cluster);
         if self.rng.chance(self.faults.done) {
-            return Err(Trouble("the server did not answer"));
+            return Err(Trouble("the server did not answer".into()));
         }
         Ok(answer)
     }
@@ -346,7 +344,7 @@ impl Outside<'_> {
                 Ok(())
             };
             self.ask(request)?
-                .map_err(|_| Trouble("the finalizer was refused"))?;
+                .map_err(|refused| Trouble(refused.message))?;
         }
         let done = FinalizerSet {
             object: set.object.clone(),
@@ -357,7 +355,7 @@ impl Outside<'_> {
 }
 
 /// Why a command has no outcome of its own.
-struct Trouble(&'static str);
+struct Trouble(String);
 
 /// How many requests a command makes: the places where an engine can die in the middle of it.
 pub(crate) fn requests(command: &Command) -> usize {

@@ -56,13 +56,11 @@ impl Watch {
     }
 
     fn listener(&self, known: &Known) -> Option<Listener> {
-        match &self.scope {
-            Some(scope) => Some(Listener::live(scope.clone(), known.clone())),
-            None => {
-                let kind = kinds::find(&self.kind.0, &self.kind.1)?;
-                Some(Listener::declared(kind, known.clone()))
-            }
+        if let Some(scope) = &self.scope {
+            return Some(Listener::live(scope.clone(), known.clone()));
         }
+        let kind = kinds::find(&self.kind.0, &self.kind.1)?;
+        Some(Listener::declared(kind, known.clone()))
     }
 
     /// Whether the API server would tell this watch of an object: by its label, or by its name.

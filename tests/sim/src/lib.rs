@@ -15,7 +15,9 @@ mod engine;
 mod executor;
 mod fault;
 pub mod git;
+mod hunt;
 mod ingest;
+pub mod mutant;
 mod oracle;
 mod play;
 pub mod pool;
@@ -33,6 +35,7 @@ mod work;
 
 pub use executor::Faults;
 pub use fault::{Boundaries, Crash, Fault};
+pub use hunt::hunt;
 pub use ingest::Lapse;
 pub use play::{Life, Play};
 pub use rng::Rng;

@@ -1,6 +1,7 @@
 //! `fluvial-sim --seeds 1000` runs seeds, `fluvial-sim scenarios` plays stories with every single fault.
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Once};
@@ -8,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use clap::{Parser, Subcommand};
 use fluvial_sim::{
-    Depth, STEPS, Skipped, Summary, pool, replay, run, run_without, scenario, shrink, sweep,
+    Depth, STEPS, Skipped, Summary, hunt, mutant, pool, replay, run, run_without, scenario, shrink,
+    sweep,
 };
 
 /// The real reducers, loop and judgement against a model of the world.
@@ -51,6 +53,12 @@ enum What {
         /// Only in peace and in a little trouble.
         #[arg(long)]
         shallow: bool,
+        /// Of all that can go wrong, only one part in so many: --parts 3 --part 0, 1 or 2.
+        #[arg(long, default_value_t = 1)]
+        parts: usize,
+        /// Which part; any number, so that it can be that of a commit.
+        #[arg(long, default_value_t = 0)]
+        part: usize,
         /// Play one story in this life alone, and print every record: `peaceful`, `rough@7`, or a fault
         /// as a failure names it, such as `crash@12+1:Recovers`.
         #[arg(long)]
@@ -58,6 +66,23 @@ enum What {
         /// Go on after a failure.
         #[arg(long)]
         keep_going: bool,
+    },
+    /// Build deliberate bugs into a copy of the tree, one after the other, and see that each is found.
+    Mutants {
+        /// Parts of the names of the mutants; all by default.
+        names: Vec<String>,
+        /// Where the copy is kept and built, outside the checkout.
+        #[arg(long)]
+        place: PathBuf,
+        /// Only so many.
+        #[arg(long, default_value_t = usize::MAX)]
+        sample: usize,
+        /// Beginning with this one; any number, so that it can be that of a commit.
+        #[arg(long, default_value_t = 0)]
+        from: usize,
+        /// Print what each of them is and stop.
+        #[arg(long)]
+        list: bool,
     },
 }
 
@@ -75,13 +100,32 @@ fn main() -> ExitCode {
             names,
             list,
             shallow,
+            parts,
+            part,
             life,
             keep_going,
         }) => match life {
             _ if *list => list_all(),
             Some(life) => play_again(names, life),
-            None => play(names, *shallow, *keep_going),
+            None if *shallow => play(names, Depth::Shallow, *keep_going),
+            None => {
+                let parts = (*parts).max(1);
+                play(names, Depth::Whole { part: *part, parts }, *keep_going)
+            }
         },
+        Some(What::Mutants {
+            names,
+            place,
+            sample,
+            from,
+            list,
+        }) => {
+            if *list {
+                list_mutants()
+            } else {
+                find_mutants(place, names, *sample, *from)
+            }
+        }
         None => seeds(&arguments),
     };
     if is_well {
@@ -98,6 +142,20 @@ fn list_all() -> bool {
     true
 }
 
+fn list_mutants() -> bool {
+    for mutant in mutant::ALL {
+        println!("{:34} {} ({})", mutant.name, mutant.says, mutant.file);
+    }
+    true
+}
+
+fn find_mutants(place: &Path, names: &[String], sample: usize, from: usize) -> bool {
+    hunt(place, names, sample, from).unwrap_or_else(|error| {
+        println!("cannot hunt mutants: {error}");
+        false
+    })
+}
+
 fn play_again(names: &[String], life: &str) -> bool {
     let [name] = names else {
         println!("--life needs the whole name of one scenario; see --list");
@@ -112,21 +170,9 @@ fn play_again(names: &[String], life: &str) -> bool {
     }
 }
 
-fn play(names: &[String], shallow: bool, keep_going: bool) -> bool {
-    let depth = if shallow {
-        Depth::Shallow
-    } else {
-        Depth::Whole
-    };
+fn play(names: &[String], depth: Depth, keep_going: bool) -> bool {
     let began = Instant::now();
     let swept = sweep(names, depth, !keep_going);
-    for failure in &swept.failures {
-        let (name, life) = (&failure.name, &failure.life);
-        println!("scenario {name} FAILED with {life}: {}", failure.why);
-        println!(
-            "  again: cargo run --profile sim -p fluvial-sim -- scenarios {name} --life {life}"
-        );
-    }
     println!(
         "{} runs of scenarios, {} failed: {} records ({}/s), {} virtual hours in {:.1} s",
         swept.runs,

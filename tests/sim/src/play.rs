@@ -252,9 +252,9 @@ impl Play {
 
     /// The end: nothing moves any more, the log holds, and the views are what it makes them.
     pub(crate) fn end(mut self) -> Ended {
-        const QUIET_MINUTES: i64 = 25;
+        const QUIET_MINUTES: i64 = 12;
         if !self.restless {
-            self.minutes(15);
+            self.minutes(6);
             self.quiet(QUIET_MINUTES);
         }
         held(self.sim.check_whole());

@@ -15,6 +15,9 @@ use crate::scenario::{ALL, Scenario};
 /// How many seeds of trouble each story is played with.
 const ROUGH_SEEDS: u64 = 12;
 
+/// Runs between two lines of progress.
+const RUNS_A_LINE: u64 = 2_000;
+
 /// What a sweep came to.
 #[derive(Clone, Debug, Default)]
 pub struct Swept {
@@ -44,8 +47,13 @@ pub struct Failure {
 pub enum Depth {
     /// In peace and in a little trouble.
     Shallow,
-    /// In every way there is.
-    Whole,
+    /// With every fault, or with one share of them: the `part`-th of `parts`.
+    Whole {
+        /// Which.
+        part: usize,
+        /// Of how many.
+        parts: usize,
+    },
 }
 
 /// One run to make.
@@ -95,15 +103,15 @@ pub fn sweep(names: &[String], depth: Depth, stop_early: bool) -> Swept {
                 continue;
             }
         };
-        let seeds = if depth == Depth::Whole {
-            ROUGH_SEEDS
-        } else {
-            1
-        };
         let task = |life| Task { name, story, life };
-        tasks.extend((0..seeds).map(|seed| task(Life::Rough(7 + seed))));
-        if depth == Depth::Whole {
-            tasks.extend(faults.into_iter().map(|fault| task(Life::Struck(fault))));
+        match depth {
+            Depth::Shallow => tasks.push(task(Life::Rough(7))),
+            Depth::Whole { part, parts } => {
+                let rough = (0..ROUGH_SEEDS).map(|seed| Life::Rough(7 + seed));
+                let struck = faults.into_iter().map(Life::Struck);
+                let all = rough.chain(struck).skip(part % parts).step_by(parts);
+                tasks.extend(all.map(task));
+            }
         }
     }
     if stop_early && !swept.failures.is_empty() {
@@ -121,6 +129,9 @@ pub fn sweep(names: &[String], depth: Depth, stop_early: bool) -> Swept {
         }
         let ended = play(task.story, task.life, false);
         let mut swept = locked();
+        if (swept.runs + 1).is_multiple_of(RUNS_A_LINE) {
+            println!("{} of {} runs of scenarios", swept.runs + 1, tasks.len());
+        }
         match ended {
             Ok(ended) => {
                 swept.count(&ended);
@@ -178,9 +189,14 @@ impl Swept {
 
     fn fail(&mut self, name: &str, life: Life, why: String) {
         self.runs += 1;
+        let life = said(life);
+        println!("scenario {name} FAILED with {life}: {why}");
+        println!(
+            "  again: cargo run --profile sim -p fluvial-sim -- scenarios {name} --life {life}"
+        );
         self.failures.push(Failure {
             name: name.to_owned(),
-            life: said(life),
+            life,
             why,
         });
     }

@@ -51,7 +51,7 @@ impl Simulation {
         for (order, _) in due {
             self.say(|| format!("a deposed leader's {}", order.command.name()));
             let before: Vec<_> = self.cluster.lives().map(|(it, _)| it.clone()).collect();
-            let outcome = self.carry_out(&order.command, usize::MAX, Faults::default());
+            let outcome = self.carry_out(&order.command, usize::MAX, self.faults);
             // What nobody owns any more is nobody's to take away: a lease bounds how late this can be.
             let known = self.checker.world();
             let made = self.cluster.lives().map(|(it, _)| it);

@@ -6,7 +6,7 @@ use super::{config, deployment};
 use crate::cluster::OWNER;
 use crate::git::Access;
 use crate::play::{Play, URL};
-use crate::users::{source, spec, with};
+use crate::users::{source, source_spec, spec, with};
 
 pub(super) fn drift_is_repaired_within_a_second_and_nothing_else_is_touched(it: &mut Play) {
     it.commit(&[("p", vec![config("a"), config("b")])]);
@@ -40,6 +40,11 @@ pub(super) fn drift_is_repaired_while_the_source_is_away(it: &mut Play) {
     it.edit(&config("a"), "data", Some("x"));
     it.minutes(15);
     assert_eq!(it.value(&config("a"), "data"), "1");
+    it.sim.git.set_access(URL, Access::Open);
+    it.sim
+        .cluster
+        .declare(&source("s0"), source_spec(URL), Vec::new());
+    it.minutes(5);
 }
 
 pub(super) fn one_who_edits_for_ever_is_answered_ever_more_slowly(it: &mut Play) {
