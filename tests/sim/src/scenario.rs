@@ -19,7 +19,6 @@ pub type Scenario = fn(&mut Play);
 
 /// Every story by its name.
 pub const ALL: &[(&str, Scenario)] = &[
-    // sorted
     (
         "a_broken_rollout_fails_early_and_its_fix_is_not_held_up",
         change::a_broken_rollout_fails_early_and_its_fix_is_not_held_up,
