@@ -5,8 +5,8 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    check, completion, create, delete, export, get, history, install, log, reconcile, render,
-    replay, rollback, run, suspend, uninstall, version,
+    check, completion, create, delete, diff, export, get, history, install, log, reconcile, render,
+    replay, rollback, run, suspend, uninstall, version, why,
 };
 use crate::connect::Globals;
 
@@ -22,6 +22,8 @@ use crate::connect::Globals;
   fluvial get all -A
   fluvial reconcile kustomization app --with-source
   fluvial history kustomization/app --data ./data
+  fluvial why deployment/podinfo -n apps --data ./data
+  fluvial diff 2h now --data ./data
   fluvial rollback kustomization/app --to 2h --data ./data
   fluvial log verify --data ./data"
 )]
@@ -42,6 +44,7 @@ pub(crate) enum Command {
     Completion(completion::CompletionArgs),
     Create(create::CreateArgs),
     Delete(delete::DeleteArgs),
+    Diff(diff::DiffArgs),
     Export(export::ExportArgs),
     Get(get::GetArgs),
     History(history::HistoryArgs),
@@ -56,6 +59,7 @@ pub(crate) enum Command {
     Suspend(suspend::SuspendArgs),
     Uninstall(uninstall::UninstallArgs),
     Version(version::VersionArgs),
+    Why(why::WhyArgs),
 }
 
 /// A duration as Go writes it: `30s`, `1m30s`.

@@ -5,6 +5,7 @@ pub(crate) mod check;
 pub(crate) mod completion;
 pub(crate) mod create;
 pub(crate) mod delete;
+pub(crate) mod diff;
 pub(crate) mod export;
 pub(crate) mod get;
 pub(crate) mod history;
@@ -18,6 +19,7 @@ pub(crate) mod run;
 pub(crate) mod suspend;
 pub(crate) mod uninstall;
 pub(crate) mod version;
+pub(crate) mod why;
 
 use std::process::ExitCode;
 
@@ -34,6 +36,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Completion(args) => completion::run(&args),
         Command::Create(args) => create::run(&globals, &args).await,
         Command::Delete(args) => delete::run(&globals, &args).await,
+        Command::Diff(args) => Ok(diff::run(&globals, &args)),
         Command::Export(args) => export::run(&globals, &args).await,
         Command::Get(args) => get::run(&globals, &args).await,
         Command::History(args) => history::run(&globals, &args),
@@ -48,5 +51,6 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Suspend(args) => suspend::suspend(&globals, &args).await,
         Command::Uninstall(args) => uninstall::run(&globals, &args).await,
         Command::Version(args) => version::run(&args),
+        Command::Why(args) => why::run(&globals, &args),
     }
 }

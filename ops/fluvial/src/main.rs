@@ -13,6 +13,7 @@ mod index;
 mod json;
 mod objects;
 mod output;
+mod position;
 mod say;
 mod table;
 

@@ -38,6 +38,12 @@ pub(crate) fn print(text: &str) -> Result<()> {
     }
 }
 
+/// Text from outside without what would move a terminal's cursor or change its colours.
+pub(crate) fn clean(text: &str) -> String {
+    let is_bad = |it: char| it.is_control() && it != '\n' && it != '\t';
+    text.replace(is_bad, "\u{fffd}")
+}
+
 /// Prints as JSON, indented.
 pub(crate) fn json(value: &impl Serialize) -> Result<()> {
     let text = serde_json::to_string_pretty(value).context("cannot write JSON")?;

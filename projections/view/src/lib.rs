@@ -18,6 +18,7 @@ pub mod history;
 pub mod notice;
 pub mod rollback;
 pub mod status;
+pub mod why;
 
 pub use stored::{Change, Error, Stored};
 

@@ -2,6 +2,8 @@
 
 mod line;
 
+pub(crate) use line::said;
+
 use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::time::Duration;

@@ -9,6 +9,7 @@
 mod rollback;
 mod stored;
 mod story;
+mod why;
 
 use expect_test::{Expect, expect};
 use fluvial_event::{

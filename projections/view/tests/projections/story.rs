@@ -43,6 +43,13 @@ impl Told {
         self
     }
 
+    /// Comes of the record before.
+    pub(crate) fn so(mut self, event: impl Into<Event>) -> Self {
+        let cause = self.records.last().map_or(Id::NONE, |record| record.id);
+        self.seal(Draft::outcome(cause, event.into()));
+        self
+    }
+
     fn seal(&mut self, draft: Draft) {
         let seconds = 1_795_428_960 + i64::try_from(self.records.len()).unwrap();
         let correlation = self.began.unwrap_or(Id::NONE);

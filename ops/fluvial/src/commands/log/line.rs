@@ -25,7 +25,7 @@ pub(super) fn of(record: &Record) -> String {
 }
 
 /// What matters in an event, in a few words.
-fn said(event: &Event) -> String {
+pub(crate) fn said(event: &Event) -> String {
     match event {
         Event::ResourceObserved(it) if it.deleting => "is being deleted".to_owned(),
         Event::ResourceObserved(it) => match &it.rollback {
