@@ -17,12 +17,17 @@ use crate::queue::Queue;
 /// How often an Event is tried before it is given up.
 const NOTICE_ATTEMPTS_MAX: u32 = 5;
 
+/// How many Events are written at once: they are for people to read later, and must not take the API server
+/// from what is being applied.
+const NOTICES_RUNNING_MAX: usize = 2;
+
 /// Writes what is put into it, so many requests at a time.
 pub(crate) struct Writer {
     cluster: Cluster,
     requests_max: usize,
     statuses: Queue<ObjectRef, Status>,
     notices: Queue<Offset, (Told, u32)>,
+    notices_running: usize,
     /// What stands in the cluster, by all we know.
     standing: BTreeMap<ObjectRef, Standing>,
     running: JoinSet<Ended>,
@@ -55,6 +60,7 @@ impl Writer {
             requests_max: requests_max.max(1),
             statuses: Queue::new(),
             notices: Queue::new(),
+            notices_running: 0,
             standing: BTreeMap::new(),
             running: JoinSet::new(),
         }
@@ -84,7 +90,10 @@ impl Writer {
                     let result = write(&cluster, &status, standing).await;
                     Ended::Status { status, result }
                 });
-            } else if let Some((_, (told, attempts))) = self.notices.next(now) {
+            } else if self.notices_running < NOTICES_RUNNING_MAX
+                && let Some((_, (told, attempts))) = self.notices.next(now)
+            {
+                self.notices_running += 1;
                 let cluster = self.cluster.clone();
                 self.running.spawn(async move {
                     let result = cluster.create_event(&event(&told)).await;
@@ -104,7 +113,10 @@ impl Writer {
     /// it does not come back. It can be dropped at any time: what is under way goes on.
     pub(crate) async fn work(&mut self) {
         self.start();
-        let wakes = [self.statuses.wakes(), self.notices.wakes()];
+        // An Event whose pause ended waits for another to end, not for the clock.
+        let notices = self.notices.wakes();
+        let notices = notices.filter(|_| self.notices_running < NOTICES_RUNNING_MAX);
+        let wakes = [self.statuses.wakes(), notices];
         let wakes = wakes.into_iter().flatten().min();
         // At the limit a pause that ended changes nothing: only the end of a request does.
         let wakes = wakes.filter(|_| self.running.len() < self.requests_max);
@@ -162,6 +174,7 @@ impl Writer {
                 attempts,
                 result,
             } => {
+                self.notices_running -= 1;
                 let key = told.offset;
                 let again = result.err().and_then(|error| {
                     let is_final = error.retry() == Retry::Never || attempts >= NOTICE_ATTEMPTS_MAX;

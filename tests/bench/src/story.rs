@@ -3,17 +3,18 @@
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
+use fluvial_api::{GitRepository, Kustomization};
 use fluvial_event::{
     Action, AppliedObject, ApplyObjects, Artifact, ArtifactFetched, BuildKustomization, Command,
     Commit, Digest, Draft, Event, FinalizerSet, Health, ManifestsBuilt, ObjectRef, ObjectsApplied,
-    ObjectsPruned, Record, Rendered, ResourceDeleted, ResourceObserved, TermStarted, TimerFired,
-    Timestamp, command,
+    ObjectsPruned, Offset, Record, Rendered, ResourceDeleted, ResourceObserved, TermStarted,
+    TimerFired, Timestamp, command,
 };
 use fluvial_log::{EventLog, Stage as _, StateStore};
 use fluvial_reduce::World;
 use fluvial_runtime::{Core, Order, Outlet, recover};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// How many objects each Kustomization has. One of them changes with every commit.
 const OBJECTS: u64 = 3;
@@ -74,8 +75,10 @@ impl Story {
             identity: "bench".to_owned(),
             version: String::new(),
         };
-        let mut drafts = vec![Draft::news(term.into()), Draft::news(source_seen().into())];
-        drafts.extend((0..apps).map(|app| Draft::news(app_seen(app).into())));
+        let mut drafts = vec![Draft::news(term.into()), Draft::news(source_seen()?.into())];
+        for app in 0..apps {
+            drafts.push(Draft::news(app_seen(app)?.into()));
+        }
         story.settle(drafts)?;
         Ok(story)
     }
@@ -90,11 +93,22 @@ impl Story {
                 object: Some(object.clone()),
             };
             let drafts = world.ripe(self.now).map(|it| Draft::news(fired(it).into()));
-            let drafts = drafts.collect();
+            let drafts: Vec<_> = drafts.collect();
             drop(world);
+            ensure!(
+                !drafts.is_empty(),
+                "nothing more is due: {}",
+                self.end_of_log()
+            );
             self.settle(drafts)?;
         }
         Ok(())
+    }
+
+    fn end_of_log(&self) -> String {
+        let head = self.log.head().offset.0;
+        let last = self.log.read(Offset(head.saturating_sub(5)));
+        last.map(|record| format!("{record:?}\n")).collect()
     }
 
     /// Everything that was declared is gone, and its objects are nobody's any more.
@@ -233,35 +247,45 @@ fn object(group: &str, kind: &str, name: &str) -> ObjectRef {
     }
 }
 
-fn source_seen() -> ResourceObserved {
+fn source_seen() -> Result<ResourceObserved> {
+    let object = object("source.toolkit.fluxcd.io", "GitRepository", "load");
     let spec = json!({"url": "http://host/load.git", "interval": "10m", "ref": {"branch": "main"}});
-    seen(
-        object("source.toolkit.fluxcd.io", "GitRepository", "load"),
-        &spec,
-    )
+    let spec = GitRepository::read(&declared(&object, &spec))?.spec;
+    Ok(seen(object, serde_json::to_vec(&spec)?))
 }
 
-fn app_seen(app: usize) -> ResourceObserved {
-    let name = format!("app{app}");
+fn app_seen(app: usize) -> Result<ResourceObserved> {
+    let object = object(
+        "kustomize.toolkit.fluxcd.io",
+        "Kustomization",
+        &format!("app{app}"),
+    );
     let spec = json!({
         "interval": "10m",
-        "path": format!("./{name}"),
+        "path": format!("./app{app}"),
         "prune": true,
         "wait": true,
         "sourceRef": {"kind": "GitRepository", "name": "load"},
     });
-    seen(
-        object("kustomize.toolkit.fluxcd.io", "Kustomization", &name),
-        &spec,
-    )
+    let spec = Kustomization::read(&declared(&object, &spec))?.spec;
+    Ok(seen(object, serde_json::to_vec(&spec)?))
 }
 
-fn seen(object: ObjectRef, spec: &serde_json::Value) -> ResourceObserved {
+fn declared(object: &ObjectRef, spec: &Value) -> Value {
+    json!({
+        "apiVersion": object.api_version(),
+        "kind": object.kind,
+        "metadata": {"name": object.name, "namespace": object.namespace},
+        "spec": spec,
+    })
+}
+
+fn seen(object: ObjectRef, spec: Vec<u8>) -> ResourceObserved {
     ResourceObserved {
         uid: hex(&object.name)[..36].to_owned(),
         generation: 1,
         resource_version: "1".to_owned(),
-        spec: spec.to_string().into_bytes(),
+        spec,
         finalizer: true,
         object: Some(object),
         ..ResourceObserved::default()

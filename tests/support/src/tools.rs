@@ -28,14 +28,14 @@ pub(crate) fn program(name: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// The path of a program of the workspace, as built beside the test that asks: `built("fluvial")`.
+/// The path of a program of the workspace, as built beside the test or program that asks: `built("fluvial")`.
 /// Cargo builds it with its own package's tests only, so it may have to be built first.
 pub fn built(name: &str) -> Result<PathBuf> {
     let test = env::current_exe().context("cannot tell where the test is")?;
-    // The test is in target/PROFILE/deps, its programs are in target/PROFILE.
-    let profile = test
-        .ancestors()
-        .nth(2)
+    // A test is in target/PROFILE/deps, programs are in target/PROFILE.
+    let mut places = test.ancestors().skip(1);
+    let profile = places
+        .find(|place| !place.ends_with("deps"))
         .context("cannot tell where programs are built")?;
     let path = profile.join(name);
     ensure!(
