@@ -108,7 +108,8 @@ impl Story {
     fn end_of_log(&self) -> String {
         let head = self.log.head().offset.0;
         let last = self.log.read(Offset(head.saturating_sub(5)));
-        last.map(|record| format!("{record:?}\n")).collect()
+        let lines: Vec<_> = last.map(|record| format!("{record:?}")).collect();
+        lines.join("\n")
     }
 
     /// Everything that was declared is gone, and its objects are nobody's any more.
