@@ -3,6 +3,18 @@
 //! The one entry point is [`build`]; [`flux`] is the same with what a Flux Kustomization adds, and
 //! [`substitute`] is what Flux does to the result. Start reading at `target.rs`.
 //!
+//! ```
+//! use fluvial_kustomize::{Options, build};
+//! use fluvial_manifest::{Entry, Tree, yaml};
+//!
+//! let mut tree = Tree::new();
+//! tree.insert("app/kustomization.yaml", Entry::file(*b"namePrefix: my-\nresources: [cm.yaml]\n"))?;
+//! tree.insert("app/cm.yaml", Entry::file(*b"{apiVersion: v1, kind: ConfigMap, metadata: {name: cm}}\n"))?;
+//! let objects = build(&tree, "app", &Options::default())?;
+//! assert_eq!(yaml::to_multi(&objects), "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: my-cm\n");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! Invariants: the same tree, path and options give the same objects in the same order; nothing is
 //! read but the tree; nothing is fetched or executed; no input makes it panic.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
@@ -13,6 +25,7 @@ mod decode;
 mod error;
 mod fieldpath;
 mod fieldspec;
+mod files;
 pub mod flux;
 mod generate;
 mod json6902;
@@ -37,6 +50,7 @@ mod vars;
 use fluvial_manifest::{Tree, Value, object, yaml};
 
 pub use error::Error;
+pub use files::file_names;
 pub use flux::build_flux;
 use loader::Loader;
 use resource::Resource;

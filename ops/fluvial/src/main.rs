@@ -19,25 +19,35 @@ mod table;
 
 use std::process::ExitCode;
 
+use anyhow::{Context as _, Result};
 use clap::Parser as _;
+use tokio::runtime::Runtime;
 
-use cli::Cli;
+use cli::{Cli, Command};
 
 fn main() -> ExitCode {
     // A worker gives up its rights before anything else happens, threads among it.
     if fluvial_render::is_worker() {
         return fluvial_render::work();
     }
-    converse(Cli::parse())
-}
-
-#[tokio::main]
-async fn converse(cli: Cli) -> ExitCode {
-    match Box::pin(commands::run(cli)).await {
+    let cli = Cli::parse();
+    // Rendering needs no runtime, whose threads cost more than a small build.
+    let done = if let Command::Render(args) = &cli.command {
+        commands::render::run(args)
+    } else {
+        on_runtime(cli)
+    };
+    match done {
         Ok(code) => code,
         Err(error) => {
             say::failure(&format!("{error:#}"));
             ExitCode::FAILURE
         }
     }
+}
+
+fn on_runtime(cli: Cli) -> Result<ExitCode> {
+    Runtime::new()
+        .context("cannot start the threads that wait for the network")?
+        .block_on(Box::pin(commands::run(cli)))
 }

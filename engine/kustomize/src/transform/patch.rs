@@ -7,7 +7,7 @@ use crate::json6902::{self, Operation};
 use crate::kustomization::Patch;
 use crate::loader::Loader;
 use crate::parse;
-use crate::resource::{Id, Resource, scalar_text};
+use crate::resource::{Id, Resource, child_map, scalar_text};
 use crate::resources::Resources;
 use crate::schema::Schema;
 use crate::selector::{Matcher, Selector};
@@ -237,6 +237,11 @@ impl PatchTransformer {
             let id = resource.id();
             if self.remember {
                 resource.remember();
+                // kustomize keeps what it remembers in annotations: there are always some.
+                child_map(&mut resource.value, "metadata");
+                if let Some(metadata) = resource.value.get_mut("metadata") {
+                    child_map(metadata, "annotations");
+                }
             }
             type_annotations(resource);
             json6902::apply(&mut resource.value, patch).map_err(|error| about(&id, &error))?;

@@ -1,11 +1,12 @@
 //! `fluvial render`: what manifests look like, without a cluster.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand, ValueEnum};
-use fluvial_kustomize::{Options, Reorder, Restriction, build};
+use fluvial_kustomize::{Options, Reorder, Restriction, build, file_names};
 use fluvial_manifest::yaml;
 
 use crate::{disk, output};
@@ -24,7 +25,8 @@ enum What {
     /// Print what `kustomize build DIR` prints
     #[command(after_help = "Examples:
   fluvial render kustomize ./apps/production
-  fluvial render kustomize --load-restrictor LoadRestrictionsNone ./apps")]
+  fluvial render kustomize --load-restrictor LoadRestrictionsNone ./apps
+  fluvial render kustomize -o ./rendered ./apps   # a file for each object, if ./rendered is a folder")]
     Kustomize(KustomizeArgs),
 }
 
@@ -42,9 +44,58 @@ struct KustomizeArgs {
     /// Label every object with app.kubernetes.io/managed-by
     #[arg(long)]
     enable_managedby_label: bool,
-    /// Accepted and of no effect: nothing is ever executed
+    /// Write to this file, or one file for each object into this folder
+    #[arg(short, long, value_name = "PATH")]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    accepted: Accepted,
+}
+
+/// Flags of `kustomize build` that say what may be executed. They are accepted, so that a script need not
+/// change; a kustomization that needs what they allow is refused with what to do instead.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Accepted and of no effect: nothing is ever executed")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "one for each flag of kustomize build"
+)]
+struct Accepted {
+    /// Charts in a kustomization are refused: make each a HelmRelease
+    #[arg(long)]
+    enable_helm: bool,
+    /// See --enable-helm
+    #[arg(long, value_name = "PROGRAM")]
+    helm_command: Option<String>,
+    /// See --enable-helm
+    #[arg(long, value_name = "VERSION")]
+    helm_api_versions: Vec<String>,
+    /// See --enable-helm
+    #[arg(long, value_name = "VERSION")]
+    helm_kube_version: Option<String>,
+    /// See --enable-helm
+    #[arg(long)]
+    helm_debug: bool,
+    /// Functions to execute are refused
     #[arg(long)]
     enable_exec: bool,
+    /// Plugins to execute are refused; the built-in ones need no flag
+    #[arg(long)]
+    enable_alpha_plugins: bool,
+    /// Functions in containers are refused
+    #[arg(long)]
+    as_current_user: bool,
+    /// See --as-current-user
+    #[arg(long)]
+    network: bool,
+    /// See --as-current-user
+    #[arg(long, value_name = "NAME")]
+    network_name: Option<String>,
+    /// See --as-current-user
+    #[arg(long, value_name = "OPTIONS")]
+    mount: Vec<String>,
+    /// See --as-current-user
+    #[arg(short, long, value_name = "VARIABLE")]
+    env: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -82,6 +133,18 @@ pub(crate) fn run(args: &RenderArgs) -> Result<ExitCode> {
     let (tree, path) =
         disk::read(&args.directory).with_context(|| format!("cannot read {shown}"))?;
     let objects = build(&tree, &path, &options)?;
-    output::print(&yaml::to_multi(&objects))?;
+    match &args.output {
+        None => output::print(&yaml::to_multi(&objects))?,
+        Some(folder) if folder.is_dir() => {
+            for (object, name) in objects.iter().zip(file_names(&objects)) {
+                write(&folder.join(name), &yaml::to_string(object))?;
+            }
+        }
+        Some(file) => write(file, &yaml::to_multi(&objects))?,
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }

@@ -1,0 +1,52 @@
+//! Races and random trees: `bench CASES.json` times our kustomize and the real one in one process each,
+//! `differ COUNT [SEED]` builds trees made from seeds on both sides.
+
+mod bench;
+mod made;
+
+use std::env;
+use std::process::ExitCode;
+
+use fluvial_conformance::{Peer, Verdict, compare, lines};
+
+fn main() -> ExitCode {
+    let words: Vec<String> = env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["bench", cases] => bench::run(cases.as_ref()),
+        ["differ", count] => differ(count.parse().unwrap_or(0), 1),
+        ["differ", count, seed] => differ(count.parse().unwrap_or(0), seed.parse().unwrap_or(1)),
+        _ => {
+            eprintln!("say `bench CASES.json`, or `differ COUNT [FIRST-SEED]`");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Builds `count` trees, the first from `seed`, and shows those that the two build differently.
+fn differ(count: u64, seed: u64) -> ExitCode {
+    let mut peer = Peer::start(&Peer::program(&env::temp_dir()));
+    let (mut built, mut different) = (0, 0);
+    for seed in seed..seed + count {
+        let case = made::case(seed);
+        match compare(&case, &mut peer) {
+            Verdict::Same => built += 1,
+            Verdict::Refused { .. } => {}
+            Verdict::Different { ours, theirs } => {
+                different += 1;
+                println!("=== seed {seed}");
+                for (path, text) in &case.files {
+                    println!("-- {path} --\n{text}");
+                }
+                let said = |answer: Result<String, String>| answer.unwrap_or_else(|error| error);
+                println!("difference:\n{}", lines(&said(ours), &said(theirs)));
+            }
+        }
+    }
+    println!("{count} trees from seed {seed} on: {built} built, {different} differ");
+    if different == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
