@@ -39,7 +39,8 @@ missing_packages() {
     local pair
     for pair in \
         cc:gcc clang:clang cmake:cmake curl:curl git:git mold:mold pkg-config:pkg-config \
-        setpriv:util-linux flock:util-linux shellcheck:shellcheck ssh-keygen:openssh-client /usr/sbin/sshd:openssh-server; do
+        setpriv:util-linux flock:util-linux shellcheck:shellcheck ssh-keygen:openssh-client /usr/sbin/sshd:openssh-server \
+        /usr/sbin/exim4:exim4-daemon-light; do
         command -v "${pair%%:*}" >/dev/null || say "${pair##*:}"
     done
     # bindgen loads it to read RocksDB's header.

@@ -58,6 +58,11 @@ pub fn proxy_from_secret_data(data: &BTreeMap<String, Vec<u8>>) -> Result<Proxy,
     })
 }
 
+/// Reads the keys of a `certSecretRef`: `ca.crt`, and `tls.crt` with `tls.key`, or their old spelling.
+pub fn tls_from_secret_data(data: &BTreeMap<String, Vec<u8>>) -> Result<Tls, Error> {
+    Keys(data).tls()
+}
+
 struct Keys<'a>(&'a BTreeMap<String, Vec<u8>>);
 
 impl Keys<'_> {

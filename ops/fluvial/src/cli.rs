@@ -5,8 +5,8 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    check, completion, create, delete, diff, export, get, history, install, log, reconcile, render,
-    replay, rollback, run, suspend, uninstall, version, why,
+    check, completion, create, delete, deliveries, diff, export, get, history, install, log,
+    reconcile, render, replay, rollback, run, suspend, uninstall, version, why,
 };
 use crate::connect::Globals;
 
@@ -44,6 +44,7 @@ pub(crate) enum Command {
     Completion(completion::CompletionArgs),
     Create(create::CreateArgs),
     Delete(delete::DeleteArgs),
+    Deliveries(deliveries::DeliveriesArgs),
     Diff(diff::DiffArgs),
     Export(export::ExportArgs),
     Get(get::GetArgs),

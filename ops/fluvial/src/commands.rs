@@ -5,6 +5,7 @@ pub(crate) mod check;
 pub(crate) mod completion;
 pub(crate) mod create;
 pub(crate) mod delete;
+pub(crate) mod deliveries;
 pub(crate) mod diff;
 pub(crate) mod export;
 pub(crate) mod get;
@@ -36,6 +37,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Completion(args) => completion::run(&args),
         Command::Create(args) => create::run(&globals, &args).await,
         Command::Delete(args) => delete::run(&globals, &args).await,
+        Command::Deliveries(args) => deliveries::run(&globals, &args),
         Command::Diff(args) => Ok(diff::run(&globals, &args)),
         Command::Export(args) => export::run(&globals, &args).await,
         Command::Get(args) => get::run(&globals, &args).await,

@@ -89,18 +89,7 @@ pub(crate) async fn run(cluster: Cluster, options: Options) -> Result<()> {
     tasks.spawn(runtime.timers());
     tasks.spawn(index::follow(data.clone(), log.clone(), runtime.head()));
     tasks.spawn(snapshots(data, Arc::clone(&state), runtime.head()));
-    let writeback = fluvial_writeback::run(
-        cluster,
-        log.clone(),
-        state,
-        runtime.head(),
-        fluvial_writeback::Options::default(),
-    );
-    tasks.spawn(async move {
-        if let Err(error) = writeback.await {
-            tracing::error!(%error, "Statuses are not written any more.");
-        }
-    });
+    tell(&mut tasks, &cluster, &log, &state, &runtime);
 
     let ended = until_the_end(&runtime, leadership.as_mut(), &log).await;
     tasks.shutdown().await;
@@ -113,6 +102,41 @@ pub(crate) async fn run(cluster: Cluster, options: Options) -> Result<()> {
     }
     ended?;
     stopped.context("cannot commit what was waiting")
+}
+
+/// Starts the sinks: they follow the log, each behind its head at its own pace.
+fn tell(
+    tasks: &mut JoinSet<()>,
+    cluster: &Cluster,
+    log: &Arc<RocksLog>,
+    state: &Arc<RocksState>,
+    runtime: &Runtime,
+) {
+    let writeback = fluvial_writeback::run(
+        cluster.clone(),
+        log.clone(),
+        state.clone(),
+        runtime.head(),
+        fluvial_writeback::Options::default(),
+    );
+    tasks.spawn(async move {
+        if let Err(error) = writeback.await {
+            tracing::error!(%error, "Statuses are not written any more.");
+        }
+    });
+    let deliver = fluvial_deliver::run(
+        cluster.clone(),
+        log.clone(),
+        state.clone(),
+        runtime.producer(),
+        runtime.head(),
+        fluvial_deliver::Namespaces::Any,
+    );
+    tasks.spawn(async move {
+        if let Err(error) = deliver.await {
+            tracing::error!(%error, "Alerts are not told any more.");
+        }
+    });
 }
 
 /// Waits for a signal (all is well), for the lead to be lost or for the log to stop.

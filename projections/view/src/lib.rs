@@ -13,6 +13,7 @@ mod stored;
 mod text;
 
 // sorted
+pub mod alert;
 pub mod difference;
 pub mod history;
 pub mod notice;

@@ -26,6 +26,8 @@ pub struct Notice {
     pub resource_version: String,
     /// Whether it is bad news: Warning, not Normal.
     pub is_warning: bool,
+    /// Whether it says that all is still well. flux: metadata commit_status: update.
+    pub is_routine: bool,
     /// One word.
     pub reason: String,
     /// A sentence, or a line for each object.
@@ -68,6 +70,7 @@ impl PartialEq for Notices {
 /// Good or bad news, before it is known about whom.
 struct News {
     is_warning: bool,
+    is_routine: bool,
     reason: String,
     message: String,
 }
@@ -76,6 +79,7 @@ impl News {
     fn good(reason: &str, message: String) -> Self {
         Self {
             is_warning: false,
+            is_routine: false,
             reason: reason.to_owned(),
             message,
         }
@@ -84,6 +88,7 @@ impl News {
     fn bad(reason: &str, message: String) -> Self {
         Self {
             is_warning: true,
+            is_routine: false,
             reason: reason.to_owned(),
             message,
         }
@@ -130,6 +135,7 @@ impl Projection for Notices {
             uid: known.uid.clone(),
             resource_version: known.resource_version.clone(),
             is_warning: news.is_warning,
+            is_routine: news.is_routine,
             reason: news.reason,
             message: news.message,
             revision: known.revision.clone(),
@@ -250,7 +256,10 @@ impl Known {
                     "Reconciliation finished in {took}, next run in {}",
                     self.interval
                 );
-                return Some(News::good(reason, message));
+                return Some(News {
+                    is_routine: true,
+                    ..News::good(reason, message)
+                });
             }
             return recovered.then(|| News::good(reason, message.clone()));
         }

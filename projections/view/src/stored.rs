@@ -48,14 +48,30 @@ where
     wincode::serialize(value).expect("values in memory are within the limits of their own lengths")
 }
 
+/// One pair back, its key read.
+pub(crate) fn pair<K, E>(pair: Result<(Vec<u8>, Vec<u8>), E>) -> Result<(K, Vec<u8>), Error>
+where
+    K: for<'a> SchemaRead<'a, DefaultConfig, Dst = K>,
+    E: std::fmt::Display,
+{
+    let (key, bytes) = pair.map_err(|error| Error(error.to_string()))?;
+    Ok((value(&key)?, bytes))
+}
+
+/// One value back.
+pub(crate) fn value<T>(bytes: &[u8]) -> Result<T, Error>
+where
+    T: for<'a> SchemaRead<'a, DefaultConfig, Dst = T>,
+{
+    wincode::deserialize_exact(bytes).map_err(|error| Error(error.to_string()))
+}
+
 /// One pair back, of an object and what is known of it.
 pub(crate) fn read<T, E>(pair: Result<(Vec<u8>, Vec<u8>), E>) -> Result<(ObjectRef, T), Error>
 where
     T: for<'a> SchemaRead<'a, DefaultConfig, Dst = T>,
     E: std::fmt::Display,
 {
-    let (key, value) = pair.map_err(|error| Error(error.to_string()))?;
-    let odd = |error: wincode::ReadError| Error(error.to_string());
-    let key = wincode::deserialize_exact(&key).map_err(odd)?;
-    Ok((key, wincode::deserialize_exact(&value).map_err(odd)?))
+    let (key, bytes) = self::pair(pair)?;
+    Ok((key, value(&bytes)?))
 }

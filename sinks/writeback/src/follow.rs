@@ -4,18 +4,15 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use fluvial_event::{Event, Id, ObjectRef, Offset, Record, Timestamp};
-use fluvial_log::{Applied, EventLog, Restored, StateStore, restore};
-use fluvial_view::Stored;
+use fluvial_log::{EventLog, StateStore};
 use fluvial_view::notice::{Notice, Notices};
 use fluvial_view::status::{Status, Statuses};
 
 use crate::Error;
+use crate::kept::{Kept, blocking};
 
 /// How many records are folded between two looks at what else there is to do.
 const BATCH_RECORDS_MAX: usize = 4096;
-/// How many records are folded before what came of them is stored: a start folds no more than these again,
-/// and what was lost with the memory of the store.
-const STORE_RECORDS: u64 = 1024;
 /// How many Events may wait to be written; beyond that the oldest are dropped.
 const NOTICES_MAX: usize = 1000;
 
@@ -37,67 +34,6 @@ pub(crate) struct Told {
     pub(crate) offset: Offset,
     pub(crate) time: Timestamp,
     pub(crate) notice: Notice,
-}
-
-/// A view as of one offset, and where it is stored.
-struct Kept<V> {
-    view: V,
-    /// None once it could not be written: what was to be written then is lost to it, so it stays as it is.
-    state: Option<Arc<dyn StateStore>>,
-    applied: Applied,
-    stored: Offset,
-}
-
-impl<V: Stored> Kept<V> {
-    /// What is stored of `empty` under `name`, or `empty` itself.
-    fn restore(
-        empty: &impl Fn() -> V,
-        name: &str,
-        log: &dyn EventLog,
-        state: &dyn StateStore,
-    ) -> Result<Self, Error> {
-        let state = state.part(name, &empty().format())?;
-        let restored = restore(log, &*state, log.head().offset, |pairs| empty().load(pairs))?;
-        let (view, applied) = match restored {
-            Restored::Stored(view, applied) => (view, applied),
-            Restored::Nothing => (empty(), Applied::default()),
-            Restored::Cleared(why) => {
-                tracing::warn!(view = name, why, "A view is made again from the log.");
-                (empty(), Applied::default())
-            }
-        };
-        Ok(Self {
-            view,
-            state: Some(state),
-            applied,
-            stored: applied.offset,
-        })
-    }
-
-    /// Whether `record` was new to it.
-    fn apply(&mut self, record: &Record) -> bool {
-        let is_new = record.offset > self.applied.offset;
-        if is_new {
-            self.view.apply(record);
-            self.applied = Applied {
-                offset: record.offset,
-                hash: record.hash,
-            };
-        }
-        is_new
-    }
-
-    fn store(&mut self) {
-        let Applied { offset, .. } = self.applied;
-        let (Some(state), true) = (&self.state, offset.0 >= self.stored.0 + STORE_RECORDS) else {
-            return;
-        };
-        if let Err(error) = state.commit(self.applied, &self.view.changes()) {
-            tracing::error!(%error, "A view is not stored any more; the next start folds from here.");
-            self.state = None;
-        }
-        self.stored = offset;
-    }
 }
 
 /// The views as of one offset.
@@ -182,23 +118,17 @@ impl Follower {
     }
 }
 
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
-) -> Result<T, Error> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|error| Error::Reader(error.to_string()))?
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
 
     use fluvial_event::{Concluded, Draft, ResourceObserved};
     use fluvial_log::memory::{MemoryLog, MemoryState};
-    use fluvial_log::{Change as Pair, Pairs, contract};
+    use fluvial_log::{Applied, Change as Pair, Pairs, contract};
+    use fluvial_view::Stored as _;
 
     use super::*;
+    use crate::kept::STORE_RECORDS;
 
     fn source() -> ObjectRef {
         ObjectRef {

@@ -17,6 +17,7 @@
 //! Dropping the future stops writing at once: a deposed leader does not write.
 
 mod follow;
+mod kept;
 mod queue;
 mod write;
 
@@ -26,6 +27,8 @@ use fluvial_cluster::Cluster;
 use fluvial_event::Offset;
 use fluvial_log::{EventLog, StateStore};
 use tokio::sync::watch;
+
+pub use kept::Kept;
 
 use follow::Follower;
 use write::Writer;

@@ -11,7 +11,13 @@ use serde_json::Value;
 use tokio::runtime::Runtime;
 
 /// Kind, API version, plural, and whether it lives in a namespace.
-const KINDS: [(&str, &str, &str, bool); 21] = [
+const KINDS: [(&str, &str, &str, bool); 23] = [
+    (
+        "Alert",
+        "notification.toolkit.fluxcd.io/v1beta3",
+        "alerts",
+        true,
+    ),
     (
         "ClusterRole",
         "rbac.authorization.k8s.io/v1",
@@ -67,6 +73,12 @@ const KINDS: [(&str, &str, &str, bool); 21] = [
         true,
     ),
     ("Pod", "v1", "pods", true),
+    (
+        "Provider",
+        "notification.toolkit.fluxcd.io/v1beta3",
+        "providers",
+        true,
+    ),
     ("ReplicaSet", "apps/v1", "replicasets", true),
     ("Role", "rbac.authorization.k8s.io/v1", "roles", true),
     (

@@ -105,6 +105,7 @@ impl<'a> Scene<'a> {
     /// Declares an object of a Flux kind.
     pub fn declare(&self, kind: &str, name: &str, spec: &Value) {
         let group = match kind {
+            "Alert" | "Provider" => "notification.toolkit.fluxcd.io/v1beta3",
             "Kustomization" => "kustomize.toolkit.fluxcd.io/v1",
             _ => "source.toolkit.fluxcd.io/v1",
         };

@@ -5,11 +5,13 @@
 //! its value is dropped or the process that started it ends, however it ends. Nothing here knows
 //! Fluvial: no crate of the engine is used, so none can be tested against itself.
 //!
-//! Start at [`ControlPlane::start`], [`GitServer::start`], [`SshServer::start`] and [`wait`].
+//! Start at [`ControlPlane::start`], [`GitServer::start`], [`SshServer::start`], [`MailServer::start`], [`Inbox::start`] and [`wait`].
 
 mod certificates;
 mod controlplane;
 mod git;
+mod inbox;
+mod mail;
 mod process;
 mod ssh;
 mod tools;
@@ -19,6 +21,8 @@ pub use certificates::Authority;
 pub use controlplane::ControlPlane;
 pub use git::repository::{Change, Repository};
 pub use git::server::{Access, GitServer, Transport};
+pub use inbox::{Answer, Inbox, Received};
+pub use mail::MailServer;
 pub use process::Process;
 pub use ssh::SshServer;
 pub use tools::built;

@@ -14,6 +14,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("k8s-openapi", &["engine/cluster", "tests/e2e"]),
     ("kube", &["engine/cluster", "tests/bench", "tests/e2e"]),
     ("landlock", &["engine/render"]),
+    ("lettre", &["sinks/deliver"]),
     ("prost", &["schemas/event"]),
     ("rcgen", &["tests/support"]),
     ("reqwest", &["engine/source"]),

@@ -13,6 +13,7 @@ const PURE: &[&str] = &[
     "projections/view",
     "schemas/api",
     "schemas/event",
+    "sinks/notify",
 ];
 
 /// What must be in no pure crate's program, however far down: async runtimes, network, TLS,

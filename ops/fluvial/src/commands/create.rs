@@ -1,4 +1,6 @@
-//! `fluvial create`: sources and Kustomizations from flags.
+//! `fluvial create`: sources, Kustomizations, Alerts and Providers from flags.
+
+mod alerts;
 
 use std::process::ExitCode;
 
@@ -14,7 +16,7 @@ use crate::connect::Globals;
 use crate::objects::{self, reference};
 use crate::{output, say};
 
-/// Create or update a source or a Kustomization, and wait until it is ready
+/// Create or update a source, a Kustomization, an Alert or a Provider, and wait until it is ready
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   fluvial create source git app --url https://host/app --branch main
@@ -26,6 +28,12 @@ pub(crate) struct CreateArgs {
 
 #[derive(Debug, Subcommand)]
 enum What {
+    /// An Alert: which events are told, and through which Provider
+    #[command(after_help = alerts::ALERT_EXAMPLES)]
+    Alert(alerts::AlertArgs),
+    /// A Provider: a place to tell events
+    #[command(after_help = alerts::PROVIDER_EXAMPLES)]
+    AlertProvider(alerts::ProviderArgs),
     /// A Kustomization
     #[command(
         visible_alias = "ks",
@@ -141,6 +149,8 @@ pub(crate) async fn run(globals: &Globals, args: &CreateArgs) -> Result<ExitCode
             GitRepository::read(&object)?;
             (&kinds::GIT_REPOSITORY, &args.common, object)
         }
+        What::Alert(args) => return alerts::alert(globals, args).await,
+        What::AlertProvider(args) => return alerts::provider(globals, args).await,
         What::Kustomization(args) => {
             let object = kustomization(globals, args)?;
             Kustomization::read(&object)?;
@@ -172,8 +182,12 @@ pub(crate) async fn run(globals: &Globals, args: &CreateArgs) -> Result<ExitCode
 }
 
 fn metadata(globals: &Globals, common: &Common) -> Result<Value> {
-    let mut metadata = json!({"name": common.name, "namespace": globals.namespace});
-    for label in &common.labels {
+    labelled(globals, &common.name, &common.labels)
+}
+
+fn labelled(globals: &Globals, name: &str, labels: &[String]) -> Result<Value> {
+    let mut metadata = json!({"name": name, "namespace": globals.namespace});
+    for label in labels {
         let (key, value) = label
             .split_once('=')
             .with_context(|| format!("cannot read --label {label}: say key=value"))?;

@@ -27,6 +27,7 @@ use columns::Columns;
   fluvial get ks app -n apps -o yaml
   fluvial get sources git -A --watch
   fluvial get sources all
+  fluvial get alerts
   fluvial get all -A --status-selector ready=false")]
 pub(crate) struct GetArgs {
     /// A kind and names: `kustomizations`, `ks app`, `sources git`, `sources all`, `all`

@@ -19,6 +19,7 @@ use crate::{json as read, say};
 #[command(after_help = "Examples:
   fluvial suspend kustomization app
   fluvial suspend ks app infra -n apps
+  fluvial suspend alert on-call
   fluvial suspend source git --all")]
 pub(crate) struct SuspendArgs {
     #[command(flatten)]
@@ -115,7 +116,8 @@ pub(crate) async fn resume(globals: &Globals, args: &ResumeArgs) -> Result<ExitC
         cluster.merge_patch(target, &patch, MANAGER).await?;
         say::success(&format!("{} resumed", kind.kind));
     }
-    if args.wait {
+    // Alerts and Providers have no status to wait for: they count from now on.
+    if args.wait && kind.category != kinds::ALERT.category {
         for target in &targets {
             tokio::time::timeout(
                 globals.timeout,

@@ -6,6 +6,7 @@
     reason = "expect-test writes the strings; a test may panic, and need not be fast"
 )]
 
+mod alert;
 mod rollback;
 mod stored;
 mod story;

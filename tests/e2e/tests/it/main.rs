@@ -7,6 +7,7 @@
     reason = "clippy sees only `#[test]` functions as tests, not what they call"
 )]
 
+mod alerts;
 mod apply;
 mod deletion;
 mod drift;
@@ -46,6 +47,11 @@ fn a_commit_becomes_a_healthy_cluster() {
 #[test]
 fn a_crash_anywhere_is_finished_after_the_restart() {
     recovery::crashes();
+}
+
+#[test]
+fn alerts_are_told_whatever_happens() {
+    alerts::all();
 }
 
 #[test]

@@ -1,18 +1,17 @@
 //! The HTTP client of one operation: to whom it speaks, what it shows, and what it makes of a refusal.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::blocking::{RequestBuilder, Response};
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
-use reqwest::{Certificate, Identity, StatusCode, Url, redirect};
+use reqwest::{StatusCode, Url, redirect};
 
 use super::super::context::Context;
-use crate::address::{self, Address, FORBIDDEN};
+use crate::address::{Address, FORBIDDEN};
+use crate::outbound::{Resolver, authorities, chain, identity, via};
 use crate::request::{Proxy, Tls};
-use crate::{Credentials, Error, Secret};
+use crate::{Credentials, Error};
 
 /// Some servers answer differently to clients whose name does not begin with `git/`.
 const AGENT: &str = concat!("git/fluvial-", env!("CARGO_PKG_VERSION"));
@@ -48,15 +47,7 @@ impl Client {
             builder = builder.tls_certs_merge(authorities(ca)?);
         }
         if let Some(client) = &tls.client {
-            let pem = format!("{}\n{}", client.certificate, client.key.expose());
-            let identity =
-                Identity::from_pem(pem.as_bytes()).map_err(|error| Error::Credentials {
-                    why: format!(
-                        "'tls.crt' and 'tls.key' are not a certificate and its key: {}",
-                        chain(&error)
-                    ),
-                })?;
-            builder = builder.identity(identity);
+            builder = builder.identity(identity(client)?);
         }
         if let Some(proxy) = proxy {
             builder = builder.proxy(via(proxy)?);
@@ -207,18 +198,6 @@ pub(super) fn header_map(lines: impl IntoIterator<Item = impl AsRef<str>>) -> He
         .collect()
 }
 
-fn authorities(pem: &str) -> Result<Vec<Certificate>, Error> {
-    let refuse = |why: &str| Error::Credentials {
-        why: format!("'ca.crt' holds no certificate: {why}"),
-    };
-    let certificates =
-        Certificate::from_pem_bundle(pem.as_bytes()).map_err(|error| refuse(&chain(&error)))?;
-    if certificates.is_empty() {
-        return Err(refuse("write it in PEM"));
-    }
-    Ok(certificates)
-}
-
 fn authorization(credentials: &Credentials) -> Result<Option<HeaderValue>, Error> {
     let text = match credentials {
         Credentials::Anonymous | Credentials::Ssh { .. } => return Ok(None),
@@ -249,62 +228,4 @@ fn authorization(credentials: &Credentials) -> Result<Option<HeaderValue>, Error
 fn base64(bytes: &[u8]) -> String {
     use base64::Engine as _;
     base64::engine::general_purpose::STANDARD.encode(bytes)
-}
-
-fn via(proxy: &Proxy) -> Result<reqwest::Proxy, Error> {
-    let refuse = |why: &str| Error::Credentials {
-        why: format!(
-            "'address' of the proxy '{}' cannot be used: {why}",
-            address::redact(&proxy.address)
-        ),
-    };
-    let url = Url::parse(&proxy.address).map_err(|error| refuse(&error.to_string()))?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err(refuse("write http://host:port"));
-    }
-    let through = reqwest::Proxy::all(url).map_err(|error| refuse(&chain(&error)))?;
-    Ok(match &proxy.username {
-        Some(username) => {
-            through.basic_auth(username, proxy.password.as_ref().map_or("", Secret::expose))
-        }
-        None => through,
-    })
-}
-
-/// An error with its causes; URLs left out, for they are said before.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut parts: Vec<String> = Vec::new();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let text = cause.to_string();
-        parts.retain(|part| !text.contains(part.as_str()));
-        if !parts.iter().any(|part| part.contains(&text)) {
-            parts.push(text);
-        }
-        next = cause.source();
-    }
-    if parts.is_empty() {
-        error.to_string()
-    } else {
-        parts.join(": ")
-    }
-}
-
-/// The system's resolver, without the addresses that nobody may be sent to.
-struct Resolver;
-
-impl Resolve for Resolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        Box::pin(async move {
-            let found: Vec<SocketAddr> =
-                tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            let (allowed, refused): (Vec<SocketAddr>, Vec<SocketAddr>) = found
-                .into_iter()
-                .partition(|address| address::may_reach(address.ip()));
-            match (allowed.is_empty(), refused.first()) {
-                (true, Some(address)) => Err(format!("{} {FORBIDDEN}", address.ip()).into()),
-                _ => Ok(Box::new(allowed.into_iter()) as Addrs),
-            }
-        })
-    }
 }

@@ -2,6 +2,7 @@
 
 use fluvial_api::condition::HELD;
 use fluvial_api::kinds::{self, Kind};
+use fluvial_api::{Alert, Provider};
 use serde_json::Value;
 
 use crate::json::{is_suspended, name, namespace, ready, text};
@@ -23,11 +24,16 @@ enum Shape {
     Reconciler,
     Source,
     Other,
+    /// Static objects have no status: what they are is what they say.
+    Alert,
+    Provider,
 }
 
 fn shape(kind: &Kind) -> Shape {
     match kind.category {
         _ if *kind == kinds::KUSTOMIZATION || *kind == kinds::HELM_RELEASE => Shape::Reconciler,
+        _ if *kind == kinds::ALERT => Shape::Alert,
+        _ if *kind == kinds::PROVIDER => Shape::Provider,
         "fluxcd-sources" => Shape::Source,
         _ => Shape::Other,
     }
@@ -43,9 +49,13 @@ impl Columns {
         match shape(kind) {
             Shape::Reconciler if self.source || self.wide => header.extend(["SOURCE", "REVISION"]),
             Shape::Reconciler | Shape::Source => header.push("REVISION"),
-            Shape::Other => {}
+            Shape::Other | Shape::Alert | Shape::Provider => {}
         }
-        header.extend(["SUSPENDED", "READY", "MESSAGE"]);
+        // flux: a Provider has no such column.
+        if !matches!(shape(kind), Shape::Provider) {
+            header.push("SUSPENDED");
+        }
+        header.extend(["READY", "MESSAGE"]);
         if self.wide {
             header.extend(match shape(kind) {
                 Shape::Reconciler if *kind == kinds::KUSTOMIZATION => {
@@ -54,6 +64,8 @@ impl Columns {
                 Shape::Reconciler => &["PATH", "INTERVAL"],
                 Shape::Source => &["URL", "INTERVAL"],
                 Shape::Other => &["INTERVAL"],
+                Shape::Alert => &["PROVIDER"],
+                Shape::Provider => &["TYPE"],
             });
         }
         header
@@ -75,25 +87,39 @@ impl Columns {
             Shape::Reconciler if self.source || self.wide => row.extend([source(object), applied]),
             Shape::Reconciler => row.push(applied),
             Shape::Source => row.push(artifact),
-            Shape::Other => {}
+            Shape::Other | Shape::Alert | Shape::Provider => {}
         }
-        let (status, message) = ready(object);
-        let suspended = if is_suspended(object) {
-            "True"
-        } else {
-            "False"
+        if !matches!(shape(kind), Shape::Provider) {
+            let suspended = if is_suspended(object) {
+                "True"
+            } else {
+                "False"
+            };
+            row.push(suspended.to_owned());
+        }
+        let (status, message) = match shape(kind) {
+            Shape::Alert => of_static(kind, Alert::read(object).err().map(|it| it.to_string())),
+            Shape::Provider => of_static(kind, refusal(object)),
+            Shape::Reconciler | Shape::Source | Shape::Other => {
+                let (status, message) = ready(object);
+                (status.to_owned(), truncate_hex(message))
+            }
         };
-        row.extend([
-            suspended.to_owned(),
-            status.to_owned(),
-            truncate_hex(message),
-        ]);
+        row.extend([status, message]);
         if self.wide {
             let interval = text(object, "/spec/interval").to_owned();
             match shape(kind) {
                 Shape::Reconciler => row.push(text(object, "/spec/path").to_owned()),
                 Shape::Source => row.push(text(object, "/spec/url").to_owned()),
                 Shape::Other => {}
+                Shape::Alert => {
+                    row.push(text(object, "/spec/providerRef/name").to_owned());
+                    return row;
+                }
+                Shape::Provider => {
+                    row.push(text(object, "/spec/type").to_owned());
+                    return row;
+                }
             }
             row.push(interval);
             if *kind == kinds::KUSTOMIZATION {
@@ -110,6 +136,22 @@ fn held(object: &Value) -> &str {
     let mut conditions = conditions.and_then(Value::as_array).into_iter().flatten();
     let held = conditions.find(|it| text(it, "/type") == HELD);
     held.map_or("", |it| text(it, "/status"))
+}
+
+/// Why nothing is told through this Provider, if so.
+fn refusal(object: &Value) -> Option<String> {
+    match Provider::read(object) {
+        Ok(provider) => provider.spec.unsupported(),
+        Err(error) => Some(error.to_string()),
+    }
+}
+
+/// flux: an object without a status is ready; one that cannot be followed is not.
+fn of_static(kind: &Kind, refusal: Option<String>) -> (String, String) {
+    match refusal {
+        None => ("True".to_owned(), format!("{} is Ready", kind.kind)),
+        Some(why) => ("False".to_owned(), why),
+    }
 }
 
 /// `GitRepository/flux-system/app`
