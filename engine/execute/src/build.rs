@@ -11,7 +11,7 @@ use fluvial_apply::marker::Ssa;
 use fluvial_apply::{Markers, Object, Owner, Scope, normalize, order};
 use fluvial_event::{
     BuildFailed, BuildKustomization, Digest, Event, ManifestsBuilt, ObjectRef, ParseDigestError,
-    Rendered,
+    RECORD_BYTES_MAX, Rendered,
 };
 use fluvial_log::BlobStore;
 use fluvial_manifest::digest::canonical;
@@ -19,6 +19,29 @@ use fluvial_manifest::{ObjectId, Value};
 use fluvial_render::{Job, Refusal};
 
 use crate::{Executor, Trouble, data, named};
+
+/// What the names of all objects of a Kustomization may take. Every decision about them names some of
+/// them again, and says a little more about each: this is far enough below what a record may have.
+const BUILT_BYTES_MAX: usize = RECORD_BYTES_MAX / 4;
+
+fn too_many(count: usize, bytes: usize) -> Refusal {
+    Refusal::build(format!(
+        "cannot record a build of {count} objects: their names take {bytes} bytes, and may take {BUILT_BYTES_MAX}; divide the Kustomization into smaller ones"
+    ))
+}
+
+fn failed(object: ObjectRef, generation: i64, revision: String, refusal: Refusal) -> Event {
+    BuildFailed {
+        object: Some(object),
+        generation,
+        revision,
+        reason: refusal.reason,
+        message: refusal.message,
+        // A new artifact or a new spec makes a new attempt; the same gives the same.
+        terminal: false,
+    }
+    .into()
+}
 
 impl Executor {
     pub(crate) async fn build(self, command: BuildKustomization) -> Result<Event, Trouble> {
@@ -35,30 +58,21 @@ impl Executor {
             Ok(objects) => {
                 let objects = self.store(objects).await?;
                 let digest = digest(&objects);
-                let object = Some(object);
-                Ok(ManifestsBuilt {
-                    object,
+                let count = objects.len();
+                let built = Event::from(ManifestsBuilt {
+                    object: Some(object.clone()),
                     generation,
-                    revision,
+                    revision: revision.clone(),
                     objects,
                     digest,
+                });
+                let bytes = built.payload().len();
+                if bytes <= BUILT_BYTES_MAX {
+                    return Ok(built);
                 }
-                .into())
+                Ok(failed(object, generation, revision, too_many(count, bytes)))
             }
-            Err(Refusal { reason, message }) => {
-                // A new artifact or a new spec makes a new attempt; the same gives the same.
-                let terminal = false;
-                let object = Some(object);
-                Ok(BuildFailed {
-                    object,
-                    generation,
-                    revision,
-                    reason,
-                    message,
-                    terminal,
-                }
-                .into())
-            }
+            Err(refusal) => Ok(failed(object, generation, revision, refusal)),
         }
     }
 

@@ -1,5 +1,6 @@
 //! The rules of a Kustomization, as scripts: what is told, and what is decided because of it.
 
+mod absurd;
 mod rollback;
 
 use fluvial_event::{

@@ -117,3 +117,110 @@ impl<O: Outlet> Stage for Core<O> {
         self.outlet.stopped(&error.to_string());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex, RwLock};
+
+    use fluvial_event::{Draft, Head, ObjectRef, Record, ResourceObserved, TimerFired, Timestamp};
+    use fluvial_log::memory::{MemoryLog, MemoryState};
+    use fluvial_log::{
+        Applied, Change, Error, EventLog as _, Pairs, Result, Stage as _, StateStore,
+    };
+    use fluvial_reduce::World;
+
+    use super::{Core, Outlet};
+    use crate::recover;
+
+    struct Nobody;
+
+    impl Outlet for Nobody {
+        fn committed(&mut self, _records: &[Record], _world: &World) {}
+
+        fn stopped(&mut self, _why: &str) {}
+    }
+
+    /// A state whose disk is full for one commit, and has room again after.
+    #[derive(Default)]
+    struct Full {
+        state: MemoryState,
+        commits: Mutex<usize>,
+        fails: usize,
+    }
+
+    impl StateStore for Full {
+        fn applied(&self) -> Result<Applied> {
+            self.state.applied()
+        }
+
+        fn load(&self) -> Pairs<'_> {
+            self.state.load()
+        }
+
+        fn commit(&self, applied: Applied, changes: &[Change]) -> Result<()> {
+            let mut commits = self.commits.lock().unwrap();
+            *commits += 1;
+            if *commits == self.fails {
+                return Err(Error::storage("write the state", "No space left on device"));
+            }
+            self.state.commit(applied, changes)
+        }
+
+        fn clear(&self) -> Result<()> {
+            self.state.clear()
+        }
+    }
+
+    fn declared(name: &str) -> Draft {
+        let object = Some(ObjectRef {
+            group: "source.toolkit.fluxcd.io".into(),
+            kind: "GitRepository".into(),
+            name: name.into(),
+            ..ObjectRef::default()
+        });
+        Draft::news(
+            ResourceObserved {
+                object,
+                uid: name.into(),
+                generation: 1,
+                spec: br#"{"url":"https://example.org/a.git","interval":"1m"}"#.to_vec(),
+                ..ResourceObserved::default()
+            }
+            .into(),
+        )
+    }
+
+    #[test]
+    fn a_state_that_could_not_be_stored_once_is_never_stored_with_a_gap() {
+        const NAMES: [&str; 4] = ["a", "b", "c", "d"];
+        for fails in 1..=NAMES.len() + 1 {
+            let log = MemoryLog::default();
+            let state = Arc::new(Full {
+                fails,
+                ..Full::default()
+            });
+            let world = Arc::new(RwLock::new(World::default()));
+            let mut core = Core::new(Head::default(), 1, world.clone(), state.clone(), Nobody);
+            for (name, time) in NAMES.iter().zip(1..) {
+                let records = core.stage(vec![declared(name)], Timestamp(time));
+                log.append(&records).unwrap();
+                core.committed(&records);
+            }
+            let recovered = recover(&log, &state.state).unwrap();
+            let live = world.read().unwrap();
+            assert_eq!(recovered.world.digest(), live.digest(), "commit {fails}");
+            assert_eq!(recovered.orders.len(), NAMES.len());
+            let is_behind = recovered.replayed > 0;
+            assert_eq!(is_behind, fails <= NAMES.len(), "commit {fails}");
+        }
+    }
+
+    #[test]
+    fn a_timer_for_nobody_is_no_news() {
+        let world = Arc::default();
+        let state = Arc::new(MemoryState::default());
+        let mut core = Core::new(Head::default(), 1, world, state, Nobody);
+        let fired = Draft::news(TimerFired::default().into());
+        assert!(core.stage(vec![fired], Timestamp(i64::MAX)).is_empty());
+    }
+}

@@ -7,18 +7,20 @@
 //! today.
 //!
 //! Invariants: a decision stands right behind the record that it follows from; a command is handed out
-//! only after it is durable; state is stored with the offset that it goes up to.
+//! only after it is durable; state is stored with the offset that it goes up to, without a gap.
 
+mod clock;
 mod core;
 mod dispatch;
 mod recover;
 pub mod replay;
 mod runtime;
 
+pub use clock::now;
 pub use core::{Core, Outlet};
 pub use dispatch::{Lanes, dispatch};
 pub use recover::{Recovered, recover};
-pub use runtime::{Order, Runtime, now};
+pub use runtime::{Order, Runtime};
 
 /// What stops the loop.
 #[derive(Debug, thiserror::Error)]

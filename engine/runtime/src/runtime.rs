@@ -1,16 +1,15 @@
 //! The loop with its thread, its clock and its timers.
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use fluvial_event::{
-    Command, Draft, Event, Id, Offset, Record, TermStarted, TimerFired, Timestamp,
-};
+use fluvial_event::{Command, Draft, Event, Id, Offset, Record, TermStarted, TimerFired};
 use fluvial_log::{EventLog, GroupCommit, Limits, Producer, StateStore};
 use fluvial_reduce::World;
 use tokio::sync::{mpsc, watch};
 
 use crate::Error;
+use crate::clock::{Clock, now};
 use crate::core::{Core, Outlet};
 use crate::recover::{Recovered, recover};
 
@@ -23,19 +22,12 @@ pub struct Order {
     pub command: Command,
 }
 
-/// The time now, for records.
-pub fn now() -> Timestamp {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
-}
-
 /// A running loop.
 pub struct Runtime {
     commit: GroupCommit,
     world: Arc<RwLock<World>>,
     log: Arc<dyn EventLog>,
+    clock: Clock,
     head: watch::Receiver<Offset>,
     stopped: watch::Receiver<Option<String>>,
 }
@@ -106,11 +98,19 @@ impl Runtime {
         let world = Arc::new(RwLock::new(world));
         let producer = u64::try_from(now().0).unwrap_or_default();
         let core = Core::new(head, producer, Arc::clone(&world), state, hand);
-        let commit = GroupCommit::start(Arc::clone(&log), core, now, Limits::default())?;
+        let clock = Clock::after(head.time);
+        let tell = clock.clone();
+        let commit = GroupCommit::start(
+            Arc::clone(&log),
+            core,
+            move || tell.now(),
+            Limits::default(),
+        )?;
         let runtime = Self {
             commit,
             world,
             log,
+            clock,
             head: head_out,
             stopped: stopped_out,
         };
@@ -161,17 +161,27 @@ impl Runtime {
 
     /// Fires timers as they come due. Runs until the log stops.
     pub fn timers(&self) -> impl Future<Output = ()> + Send + 'static {
-        fire(Arc::clone(&self.world), self.producer(), self.head.clone())
+        fire(
+            Arc::clone(&self.world),
+            self.producer(),
+            self.clock.clone(),
+            self.head.clone(),
+        )
     }
 }
 
-async fn fire(world: Arc<RwLock<World>>, producer: Producer, mut head: watch::Receiver<Offset>) {
+async fn fire(
+    world: Arc<RwLock<World>>,
+    producer: Producer,
+    clock: Clock,
+    mut head: watch::Receiver<Offset>,
+) {
     /// The longest sleep: a clock that jumps is noticed within this.
     const SLEEP_MAX: Duration = Duration::from_secs(10);
     loop {
         let (ripe, pause) = {
             let world = world.read().unwrap_or_else(PoisonError::into_inner);
-            let now = now();
+            let now = clock.now();
             let ripe: Vec<_> = world.ripe(now).cloned().collect();
             let next = world
                 .next_timer()

@@ -48,7 +48,7 @@ impl Chain {
         self.sequence += 1;
         let mut record = Record {
             offset,
-            time: now.max(Timestamp(self.head.time.0 + 1)),
+            time: now.max(Timestamp(self.head.time.0.saturating_add(1))),
             epoch: self.head.epoch,
             partition: 0,
             id,

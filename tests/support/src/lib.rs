@@ -9,6 +9,7 @@
 
 mod certificates;
 mod controlplane;
+mod faults;
 mod git;
 mod inbox;
 mod mail;
@@ -19,6 +20,7 @@ mod wait;
 
 pub use certificates::Authority;
 pub use controlplane::ControlPlane;
+pub use faults::Faults;
 pub use git::repository::{Change, Repository};
 pub use git::server::{Access, GitServer, Transport};
 pub use inbox::{Answer, Inbox, Received};

@@ -16,6 +16,9 @@ use crate::world::World;
 
 /// How long the objects of a stage have to become ready before the next is applied. flux: 60s.
 const STAGE_MS_MAX: i64 = 60_000;
+/// How many objects one command deletes, so that no record of it can be too large; the rest follow when
+/// those are gone.
+const PRUNE_OBJECTS_MAX: usize = 10_000;
 
 impl Kustomization {
     /// What is due. Asked twice without news in between, it answers the same.
@@ -330,9 +333,10 @@ impl Kustomization {
         &self,
         object: &ObjectRef,
         spec: &KustomizationSpec,
-        doomed: Vec<Doomed>,
+        mut doomed: Vec<Doomed>,
         reason: &str,
     ) -> Due {
+        doomed.truncate(PRUNE_OBJECTS_MAX);
         self.core
             .declared
             .command(command::Kind::PruneObjects(PruneObjects {

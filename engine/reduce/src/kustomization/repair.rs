@@ -7,6 +7,9 @@ use crate::live::Seen;
 use crate::schedule::Due;
 use crate::world::World;
 
+/// How many objects one command repairs, so that no record of it can be too large; the rest follow.
+const REPAIR_OBJECTS_MAX: usize = 1_000;
+
 impl Kustomization {
     /// The repair that is due, or when the next may be.
     pub(super) fn repair(
@@ -37,6 +40,9 @@ impl Kustomization {
             }
             findings.push(finding(key, seen));
             objects.push(self.as_seen(&owned.rendered, world));
+            if objects.len() == REPAIR_OBJECTS_MAX {
+                break;
+            }
         }
         if objects.is_empty() {
             return Err(next);
