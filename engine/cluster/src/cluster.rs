@@ -18,6 +18,7 @@ use crate::{
     account::ServiceAccount,
     discovery::{Discovery, Resource},
     error::{Cause, Error},
+    lease::Standing,
     object::Reference,
     requests::{Counters, Counts, Verb},
     words::words,
@@ -49,6 +50,8 @@ impl Default for Options {
 pub struct Cluster {
     shared: Arc<Shared>,
     account: Option<ServiceAccount>,
+    /// Without it nothing is sent, where there is one.
+    standing: Option<Standing>,
 }
 
 struct Shared {
@@ -90,6 +93,7 @@ impl Cluster {
         Ok(Self {
             shared: Arc::new(shared),
             account: None,
+            standing: None,
         })
     }
 
@@ -100,8 +104,18 @@ impl Cluster {
     #[must_use]
     pub fn impersonate(&self, account: ServiceAccount) -> Self {
         Self {
-            shared: Arc::clone(&self.shared),
             account: Some(account),
+            ..self.clone()
+        }
+    }
+
+    /// The same cluster, but nothing is sent any more once the lead is lost: every request then fails
+    /// with [`Cause::Deposed`]. A process that was stopped for a while learns so before it acts.
+    #[must_use]
+    pub fn while_leading(&self, standing: Standing) -> Self {
+        Self {
+            standing: Some(standing),
+            ..self.clone()
         }
     }
 
@@ -187,8 +201,8 @@ impl Cluster {
     /// The same connection in its own name: what discovery speaks through.
     pub(crate) fn own(&self) -> Self {
         Self {
-            shared: Arc::clone(&self.shared),
             account: None,
+            ..self.clone()
         }
     }
 
@@ -245,6 +259,9 @@ impl Cluster {
     }
 
     fn prepare(&self, verb: Verb, outgoing: Outgoing) -> Result<Request<Vec<u8>>, Cause> {
+        if self.standing.as_ref().is_some_and(|it| !it.is_held()) {
+            return Err(Cause::Deposed);
+        }
         self.shared.counters.count(verb);
         let mut request = Request::builder()
             .method(outgoing.method)

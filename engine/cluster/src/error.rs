@@ -99,6 +99,9 @@ pub enum Cause {
         /// What the network, TLS or HTTP layer said.
         message: String,
     },
+    /// The lead was lost, so nothing is sent any more.
+    #[error("the lead was lost: another engine may act now")]
+    Deposed,
     /// The server has no such kind.
     #[error("{message}")]
     UnknownKind {
@@ -180,6 +183,7 @@ impl Cause {
             | Self::Throttled { .. }
             | Self::Timeout { .. }
             | Self::Unreachable { .. }
+            | Self::Deposed
             | Self::Other { .. } => Retry::Soon,
             Self::Unauthorized { .. }
             | Self::Forbidden { .. }

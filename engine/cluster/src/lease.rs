@@ -84,6 +84,24 @@ enum State {
     Lost(Lost),
 }
 
+/// Whether a Lease is still held. A process that was stopped for a while finds out here first.
+#[derive(Clone, Debug)]
+pub struct Standing(watch::Receiver<State>);
+
+impl Standing {
+    /// Whether nobody else can have taken over yet.
+    pub fn is_held(&self) -> bool {
+        !self.remaining().is_zero()
+    }
+
+    fn remaining(&self) -> Duration {
+        match &*self.0.borrow() {
+            State::Held { until } => until.saturating_duration_since(Instant::now()),
+            State::Lost(_) => Duration::ZERO,
+        }
+    }
+}
+
 impl Cluster {
     /// Waits until the Lease is ours: free, released, or silent for the time its holder promised. Fails
     /// only where waiting does not help, as when the Lease may not be written.
@@ -123,13 +141,14 @@ impl Leadership {
         pins.insert(key.to_owned(), value.to_owned());
     }
 
-    /// For how long nobody else can have taken over; zero when it is lost. Ask before every batch of
-    /// effects: a process that was stopped for a while finds out here first.
+    /// For how long nobody else can have taken over; zero when it is lost.
     pub fn remaining(&self) -> Duration {
-        match &*self.state.borrow() {
-            State::Held { until } => until.saturating_duration_since(Instant::now()),
-            State::Lost(_) => Duration::ZERO,
-        }
+        self.standing().remaining()
+    }
+
+    /// The same question, for those who act while it is held: see [`Cluster::while_leading`].
+    pub fn standing(&self) -> Standing {
+        Standing(self.state.clone())
     }
 
     /// Waits until it is lost, and says why. Can be called again and in `select!`.

@@ -42,7 +42,7 @@ pub use crate::{
     discovery::Resource,
     error::{Cause, Error, Retry},
     event::{Event, Severity},
-    lease::{Leadership, Lease, Lost},
+    lease::{Leadership, Lease, Lost, Standing},
     object::Reference,
     read::Selector,
     requests::Counts,

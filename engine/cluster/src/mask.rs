@@ -51,6 +51,7 @@ pub(crate) fn conceal(cause: Cause, sent: Option<&Value>) -> Cause {
         | Cause::Throttled { .. }
         | Cause::Timeout { .. }
         | Cause::Unreachable { .. }
+        | Cause::Deposed
         | Cause::UnknownKind { .. }
         | Cause::Configuration { .. } => cause,
     }

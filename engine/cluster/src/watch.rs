@@ -383,7 +383,8 @@ fn loses_place(cause: &Cause) -> bool {
         Cause::Unauthorized { .. }
         | Cause::Forbidden { .. }
         | Cause::Throttled { .. }
-        | Cause::Unreachable { .. } => false,
+        | Cause::Unreachable { .. }
+        | Cause::Deposed => false,
     }
 }
 

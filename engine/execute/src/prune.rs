@@ -139,6 +139,9 @@ pub(crate) fn reason(cause: &Cause) -> &'static str {
         Cause::Timeout { .. } => "Timeout",
         Cause::Unreachable { .. } => "ServiceUnavailable",
         Cause::UnknownKind { .. } => "NoMatch",
-        Cause::Address { .. } | Cause::Configuration { .. } | Cause::Other { .. } => "Unknown",
+        Cause::Deposed
+        | Cause::Address { .. }
+        | Cause::Configuration { .. }
+        | Cause::Other { .. } => "Unknown",
     }
 }

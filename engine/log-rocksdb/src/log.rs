@@ -5,7 +5,7 @@ mod blobs;
 
 use std::fs::File;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use fluvial_event::{Chain, Digest, Head, Offset, Record, decode, encode};
 use fluvial_log::{Error, EventLog, Key, Records, Result, check};
@@ -41,13 +41,14 @@ pub struct RocksLog {
     head: Mutex<Head>,
     /// None where the log is open for reading.
     writer: Option<Mutex<Writer>>,
+    /// Why a write failed; apart from the writer, so that a blob does not wait for a sync.
+    stopped: OnceLock<String>,
 }
 
 #[derive(Debug)]
 struct Writer {
     chain: Chain,
     pin: Pin,
-    stopped: Option<String>,
     /// Held as long as this is.
     _lock: File,
 }
@@ -91,13 +92,13 @@ impl RocksLog {
             key: key.clone(),
             head: Mutex::new(head),
             writer: None,
+            stopped: OnceLock::new(),
         };
         log.check_pin(pinned)?;
         log.introduce()?;
         log.writer = Some(Mutex::new(Writer {
             chain: Chain::new(head, 0),
             pin: Pin::open(&data.pin_file(), key, head)?,
-            stopped: None,
             _lock: lock,
         }));
         Ok(log)
@@ -137,6 +138,7 @@ impl RocksLog {
             key,
             head,
             writer: None,
+            stopped: OnceLock::new(),
         })
     }
 
@@ -233,6 +235,24 @@ impl RocksLog {
         record(&self.db, self.family(RECORDS)?, offset)
     }
 
+    /// What writes, unless this log was opened for reading or an earlier write failed.
+    fn writer(&self, doing: &'static str) -> Result<&Mutex<Writer>> {
+        if let Some(why) = self.stopped.get() {
+            return Err(Error::Stopped(why.clone()));
+        }
+        self.writer
+            .as_ref()
+            .ok_or_else(|| Error::storage(doing, "the log was opened for reading"))
+    }
+
+    /// After a write that failed there are no more: nobody knows what is on the disk.
+    fn stop_after(&self, written: Result<()>) -> Result<()> {
+        if let Err(error) = &written {
+            self.stopped.get_or_init(|| error.to_string());
+        }
+        written
+    }
+
     fn locked_head(&self) -> MutexGuard<'_, Head> {
         self.head.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -273,14 +293,8 @@ impl EventLog for RocksLog {
     }
 
     fn append(&self, batch: &[Record]) -> Result<()> {
-        let writer = self
-            .writer
-            .as_ref()
-            .ok_or_else(|| Error::storage("append", "the log was opened for reading"))?;
+        let writer = self.writer("append")?;
         let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(why) = &writer.stopped {
-            return Err(Error::Stopped(why.clone()));
-        }
         let chain = check::batch(&writer.chain, batch)?;
         if batch.is_empty() {
             return Ok(());
@@ -291,10 +305,7 @@ impl EventLog for RocksLog {
             .write_opt(write, &synced())
             .map_err(|error| Error::storage("append", error))
             .and_then(|()| writer.pin.write(chain.head()));
-        if let Err(error) = written {
-            writer.stopped = Some(error.to_string());
-            return Err(error);
-        }
+        self.stop_after(written)?;
         *self.locked_head() = chain.head();
         writer.chain = chain;
         Ok(())

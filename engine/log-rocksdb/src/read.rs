@@ -9,7 +9,9 @@ pub(crate) struct Reader<'a> {
     db: &'a DB,
     records: &'a ColumnFamily,
     next: u64,
+    /// Also one that nobody could have written, up to the very last number there is.
     last: u64,
+    ended: bool,
     /// Dropped after an error, and begun again behind it.
     iterator: Option<DBIteratorWithThreadMode<'a, DB>>,
 }
@@ -21,6 +23,7 @@ impl<'a> Reader<'a> {
             records,
             next: from.max(Offset::FIRST).0,
             last: last.0,
+            ended: false,
             iterator: None,
         }
     }
@@ -31,6 +34,13 @@ impl<'a> Reader<'a> {
         let key = self.next.to_be_bytes();
         let mode = IteratorMode::From(&key, Direction::Forward);
         self.db.iterator_cf_opt(self.records, options, mode)
+    }
+
+    fn step(&mut self) {
+        match self.next.checked_add(1) {
+            Some(next) => self.next = next,
+            None => self.ended = true,
+        }
     }
 
     fn gap(&mut self, found: Offset) -> Result<Record> {
@@ -49,20 +59,24 @@ impl Iterator for Reader<'_> {
     type Item = Result<Record>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.next > self.last {
+        if self.ended || self.next > self.last {
             return None;
         }
         let mut iterator = self.iterator.take().unwrap_or_else(|| self.begin());
         let (key, value) = match iterator.next() {
             Some(Ok(pair)) => pair,
             Some(Err(error)) => {
-                self.next += 1;
+                self.step();
                 return Some(Err(Error::storage("read a record", error)));
             }
-            None => return Some(self.gap(Offset(self.last).next())),
+            None => {
+                let gap = self.gap(Offset(self.last).next());
+                self.ended = true;
+                return Some(gap);
+            }
         };
         let Some(offset) = offset(&key) else {
-            self.next += 1;
+            self.step();
             return Some(Err(Error::storage(
                 "read a record",
                 "its key is not an offset",
@@ -72,7 +86,7 @@ impl Iterator for Reader<'_> {
             return Some(self.gap(offset));
         }
         self.iterator = Some(iterator);
-        self.next += 1;
+        self.step();
         Some(check::record(offset, decode(&value)))
     }
 }

@@ -44,7 +44,7 @@ impl Clock {
         let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let passed = at.saturating_duration_since(told.at);
         // While ahead of the wall clock, an eighth slower: an hour is made up for in eight.
-        let slowed = nanoseconds(passed - passed / 8);
+        let slowed = nanoseconds(passed.saturating_sub(passed / 8));
         let own = Timestamp(told.time.0.saturating_add(slowed));
         let time = wall.max(own);
         *told = Told {

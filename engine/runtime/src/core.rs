@@ -114,7 +114,11 @@ impl<O: Outlet> Stage for Core<O> {
     }
 
     fn stopped(&mut self, error: &fluvial_log::Error) {
-        self.outlet.stopped(&error.to_string());
+        match error {
+            // What failed first says why.
+            fluvial_log::Error::Stopped(why) => self.outlet.stopped(why),
+            _ => self.outlet.stopped(&error.to_string()),
+        }
     }
 }
 

@@ -47,10 +47,18 @@ pub(crate) async fn run(cluster: Cluster, options: Options) -> Result<()> {
     let data = Data::new(&options.data);
     tracing::info!(directory = %options.data.display(), identity, "Starting.");
     let renderer = Renderer::start(options.rendering, options.allow_unconfined).await?;
-    let mut leadership = if options.leader_election {
-        Some(lead(&cluster, &options.namespace, &identity).await?)
-    } else {
-        None
+    let mut leadership = None;
+    if options.leader_election {
+        // Whoever waits for its turn may be told to stop, too.
+        tokio::select! {
+            lead = lead(&cluster, &options.namespace, &identity) => leadership = Some(lead?),
+            told = told_to_stop() => return told,
+        }
+    }
+    // Whoever acts does so only while this engine leads.
+    let cluster = match &leadership {
+        Some(leadership) => cluster.while_leading(leadership.standing()),
+        None => cluster,
     };
     let (log, state) = open(data.clone()).await?;
     if let Some(leadership) = &leadership {
@@ -146,11 +154,11 @@ async fn until_the_end(
     log: &RocksLog,
 ) -> Result<()> {
     let (mut stopped, mut head) = (runtime.stopped(), runtime.head());
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    let told = told_to_stop();
+    tokio::pin!(told);
     let Some(leadership) = leadership else {
         return tokio::select! {
-            _ = tokio::signal::ctrl_c() => Ok(()),
-            _ = terminate.recv() => Ok(()),
+            told = told => told,
             why = stopped.wait_for(Option::is_some) => Err(log_stopped(why.ok().and_then(|why| why.clone()))),
         };
     };
@@ -158,8 +166,7 @@ async fn until_the_end(
     let id = log_id(log)?;
     loop {
         tokio::select! {
-            _ = tokio::signal::ctrl_c() => return Ok(()),
-            _ = terminate.recv() => return Ok(()),
+            told = &mut told => return told,
             lost = leadership.lost() => {
                 bail!("the Lease was lost ({lost:?}): another engine may act now; restart this one to wait for its turn")
             }
@@ -177,17 +184,47 @@ async fn until_the_end(
     }
 }
 
+/// Waits for SIGTERM or Ctrl-C.
+async fn told_to_stop() -> Result<()> {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => Ok(interrupted?),
+        _ = terminate.recv() => Ok(()),
+    }
+}
+
 fn log_stopped(why: Option<String>) -> anyhow::Error {
     let why = why.unwrap_or_else(|| "its thread ended".into());
-    anyhow::anyhow!("the log takes no more, so nothing more is done: {why}")
+    let advice = advice(&why);
+    anyhow::anyhow!("the log takes no more, so nothing more is done: {why}; {advice}")
+}
+
+/// What to do about a disk. Nothing that was acknowledged is lost by any of it.
+fn advice(why: &str) -> &'static str {
+    if why.contains("No space left on device") {
+        "free space on the volume of the data directory, or make it larger, and restart: nothing that was acknowledged is lost"
+    } else if why.contains("Read-only file system") {
+        "make the volume of the data directory writable, and restart"
+    } else {
+        "mend the disk, check what is there with `fluvial log verify`, and restart"
+    }
 }
 
 async fn open(data: Data) -> Result<(Arc<RocksLog>, Arc<RocksState>)> {
     tokio::task::spawn_blocking(move || {
-        let log = data
-            .open_log(Mode::Write)
-            .with_context(|| format!("cannot open the log in {}", data.root().display()))?;
-        let (state, found) = data.open_state(&log, World::FORMAT)?;
+        let opened = data.open_log(Mode::Write).and_then(|log| {
+            let (state, found) = data.open_state(&log, World::FORMAT)?;
+            Ok((log, state, found))
+        });
+        let (log, state, found) = opened.map_err(|error| {
+            let root = data.root().display();
+            match &error {
+                fluvial_log::Error::Storage { why, .. } => {
+                    anyhow::anyhow!("cannot open the log in {root}: {error}; {}", advice(why))
+                }
+                _ => anyhow::anyhow!("cannot open the log in {root}: {error}"),
+            }
+        })?;
         match found {
             Found::Kept => {}
             Found::Restored(offset, why) => {

@@ -2,11 +2,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 use std::sync::{Mutex, MutexGuard};
 
 use anyhow::{Context, Result, bail, ensure};
-use fluvial_support::{Process, built};
+use fluvial_support::{Faults, Process, built};
 use serde_json::Value;
 
 use crate::PATIENCE;
@@ -27,6 +27,9 @@ pub struct Engine {
     kubeconfig: PathBuf,
     directory: PathBuf,
     leading: Leading,
+    /// Where its data is, unless beside its log.
+    data: Option<PathBuf>,
+    faults: Option<Faults>,
     process: Mutex<Option<Process>>,
 }
 
@@ -39,8 +42,37 @@ impl Engine {
             kubeconfig: kubeconfig.to_owned(),
             directory: directory.to_owned(),
             leading,
+            data: None,
+            faults: None,
             process: Mutex::new(None),
         })
+    }
+
+    /// The same engine with its data in `data`.
+    #[must_use]
+    pub fn with_data(self, data: PathBuf) -> Self {
+        Self {
+            data: Some(data),
+            ..self
+        }
+    }
+
+    /// The same engine, subject to `faults`.
+    #[must_use]
+    pub fn with_faults(self, faults: Faults) -> Self {
+        Self {
+            faults: Some(faults),
+            ..self
+        }
+    }
+
+    /// What it is subject to.
+    ///
+    /// # Panics
+    ///
+    /// Unless it was made to be.
+    pub fn faults(&self) -> &Faults {
+        self.faults.as_ref().unwrap()
     }
 
     /// Starts it, or starts it again on the same data.
@@ -60,8 +92,42 @@ impl Engine {
             kubeconfig.as_os_str(),
             election.as_ref(),
         ];
-        *process = Some(Process::start(&self.name, &self.binary, args, &self.log())?);
+        let environment = self.faults.iter().flat_map(Faults::environment);
+        *process = Some(Process::start_with(
+            &self.name,
+            &self.binary,
+            args,
+            &self.log(),
+            environment,
+        )?);
         Ok(())
+    }
+
+    /// Stops it where it is (SIGSTOP), without its knowing.
+    pub fn freeze(&self) -> Result<()> {
+        self.signal("STOP")
+    }
+
+    /// Lets it go on after [`Engine::freeze`].
+    pub fn thaw(&self) -> Result<()> {
+        self.signal("CONT")
+    }
+
+    fn signal(&self, signal: &str) -> Result<()> {
+        let process = self.process();
+        let process = process.as_ref().context("it is not running")?;
+        process.signal(signal)
+    }
+
+    /// Waits until it ends by itself, and returns how, and what it printed since it was started last.
+    pub fn end(&self) -> Result<(ExitStatus, String)> {
+        let Some(mut process) = self.process().take() else {
+            bail!("cannot wait for {}: it is not running", self.name);
+        };
+        let status = process.end(PATIENCE)?;
+        let printed = self.printed();
+        let started = printed.rfind(" Starting.").unwrap_or_default();
+        Ok((status, printed[started..].to_owned()))
     }
 
     /// Kills it with SIGKILL, wherever it is.
@@ -122,7 +188,8 @@ impl Engine {
 
     /// Where its log of events and its state are.
     pub fn data(&self) -> PathBuf {
-        self.directory.join(format!("{}-data", self.name))
+        let beside = || self.directory.join(format!("{}-data", self.name));
+        self.data.clone().unwrap_or_else(beside)
     }
 
     /// Everything that it printed.

@@ -1,5 +1,7 @@
 //! What one test's scenarios share: a control plane, a git server, and the engine.
 
+use std::path::Path;
+
 use anyhow::{Context, Result};
 use fluvial_support::{ControlPlane, GitServer};
 use tempfile::TempDir;
@@ -25,11 +27,21 @@ pub struct Stage {
 impl Stage {
     /// Starts everything, installs with `fluvial install`, and runs the engine.
     pub fn start(leading: Leading) -> Result<Self> {
+        Self::start_with(leading, |engine, _directory| Ok(engine))
+    }
+
+    /// The same with another engine than usual, made from the usual one and a directory for what it
+    /// needs.
+    pub fn start_with(
+        leading: Leading,
+        change: impl FnOnce(Engine, &Path) -> Result<Engine>,
+    ) -> Result<Self> {
         let directory = TempDir::with_prefix("fluvial-e2e-").context("cannot make a directory")?;
         let plane = ControlPlane::start()?;
         let git = GitServer::start()?;
         let cluster = Cluster::connect(&plane.kubeconfig())?;
         let engine = Engine::new("engine", &plane.kubeconfig(), directory.path(), leading)?;
+        let engine = change(engine, directory.path())?;
         engine.cli(&["install"])?;
         engine.start()?;
         Ok(Self {

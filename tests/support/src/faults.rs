@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -65,6 +66,17 @@ impl Faults {
     /// Forgets what was synced so far: what is on the disk now is taken to be.
     pub fn forget_syncs(&self) -> Result<()> {
         self.write("synced", "")
+    }
+
+    /// Takes it that so many bytes of `path` are on the disk.
+    pub fn note_synced(&self, path: &Path, bytes: u64) -> Result<()> {
+        let name = self.directory.join("synced");
+        fs::File::options()
+            .create(true)
+            .append(true)
+            .open(name)
+            .and_then(|mut file| writeln!(file, "{bytes} {}", path.display()))
+            .context("cannot note what was synced")
     }
 
     /// How long each file was when it was last synced. What is beyond that, or not named, a power

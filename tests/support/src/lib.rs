@@ -16,6 +16,7 @@ mod mail;
 mod process;
 mod ssh;
 mod tools;
+mod volume;
 mod wait;
 
 pub use certificates::Authority;
@@ -28,4 +29,5 @@ pub use mail::MailServer;
 pub use process::Process;
 pub use ssh::SshServer;
 pub use tools::built;
+pub use volume::Volume;
 pub use wait::wait;

@@ -55,6 +55,17 @@ impl Process {
         args: impl IntoIterator<Item = A>,
         log: &Path,
     ) -> Result<Self> {
+        Self::start_with(name, program, args, log, [])
+    }
+
+    /// The same, with more in its environment.
+    pub fn start_with<'a, A: AsRef<std::ffi::OsStr>>(
+        name: &str,
+        program: &Path,
+        args: impl IntoIterator<Item = A>,
+        log: &Path,
+        environment: impl IntoIterator<Item = (&'static str, &'a Path)>,
+    ) -> Result<Self> {
         let output = File::options()
             .create(true)
             .append(true)
@@ -65,6 +76,7 @@ impl Process {
             .args(["-c", ALONE, "bash", "--pdeathsig", "KILL"])
             .arg(program)
             .args(args)
+            .envs(environment)
             .stdin(Stdio::null())
             .stdout(output.try_clone().context("cannot share a log file")?)
             .stderr(output);
@@ -99,13 +111,28 @@ impl Process {
         }
     }
 
-    /// Asks the program to end (SIGTERM), and returns how it did.
-    pub fn terminate(&mut self, deadline: Duration) -> Result<ExitStatus> {
-        let asked = Command::new("kill")
-            .args(["-TERM", &self.child.id().to_string()])
+    /// Sends a signal by its name: `STOP`, `CONT`.
+    pub fn signal(&self, signal: &str) -> Result<()> {
+        let sent = Command::new("kill")
+            .args(["-s", signal, &self.child.id().to_string()])
             .status()
             .context("cannot start kill (of the package procps)")?;
-        ensure!(asked.success(), "cannot ask {} to end: {asked}", self.name);
+        ensure!(
+            sent.success(),
+            "cannot send {signal} to {}: {sent}",
+            self.name
+        );
+        Ok(())
+    }
+
+    /// Asks the program to end (SIGTERM), and returns how it did.
+    pub fn terminate(&mut self, deadline: Duration) -> Result<ExitStatus> {
+        self.signal("TERM")?;
+        self.end(deadline)
+    }
+
+    /// Waits for the program to end by itself, and returns how it did.
+    pub fn end(&mut self, deadline: Duration) -> Result<ExitStatus> {
         let start = Instant::now();
         loop {
             let ended = self.child.try_wait();

@@ -23,6 +23,8 @@ fn one_leads_at_a_time() {
         without_rights_nobody_waits(&cluster).await;
 
         let mut leader = lead(&cluster, "cut-off", "a").await;
+        let acting = cluster.while_leading(leader.standing());
+        acting.version().await.unwrap();
         plane.stop_apiserver();
         let stopped = Instant::now();
         assert!(matches!(soon(leader.lost()).await, Lost::Expired { .. }));
@@ -38,6 +40,14 @@ fn one_leads_at_a_time() {
                 .map_err(|error| error.to_string())
         });
         assert_eq!(lead(&cluster, "cut-off", "b").await.transitions(), 1);
+        // Who lost the lead does nothing any more, under any name.
+        let account = ServiceAccount::new("lead", "tenant").unwrap();
+        let sent = cluster.requests().total();
+        for acting in [acting.impersonate(account), acting] {
+            let refused = acting.version().await.unwrap_err();
+            assert_eq!(*refused.cause(), Cause::Deposed);
+        }
+        assert_eq!(cluster.requests().total(), sent);
     });
 }
 

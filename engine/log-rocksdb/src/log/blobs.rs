@@ -14,12 +14,7 @@ const ZSTD: u8 = 1;
 impl BlobStore for RocksLog {
     /// Not synced: the write-ahead log keeps the order, so that the next append makes this durable too.
     fn put(&self, bytes: &[u8]) -> Result<Digest> {
-        if self.writer.is_none() {
-            return Err(Error::storage(
-                "store a blob",
-                "the log was opened for reading",
-            ));
-        }
+        self.writer("store a blob")?;
         let blobs = self.family(BLOBS)?;
         let sealed = self.key.seal(&pack(bytes)?);
         let name = Digest::of(&sealed);
@@ -27,7 +22,9 @@ impl BlobStore for RocksLog {
         // Most are there already: what is rendered again has seldom changed.
         let there = self.db.get_pinned_cf(blobs, name.0).map_err(doing)?;
         if there.as_deref() != Some(sealed.as_slice()) {
-            self.db.put_cf(blobs, name.0, sealed).map_err(doing)?;
+            let written = self.db.put_cf(blobs, name.0, sealed).map_err(doing);
+            // It shares its file with the records: what is written after half a blob may be lost.
+            self.stop_after(written)?;
         }
         Ok(name)
     }

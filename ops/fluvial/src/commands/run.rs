@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::Args;
 use fluvial_render::Limits;
 
@@ -71,7 +71,8 @@ pub(crate) async fn run(globals: &Globals, args: RunArgs) -> Result<ExitCode> {
                 .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info")),
         )
         .init();
-    std::fs::create_dir_all(&args.data)?;
+    std::fs::create_dir_all(&args.data)
+        .with_context(|| format!("cannot make the data directory {}", args.data.display()))?;
     let cluster = globals.cluster().await?;
     engine::run(
         cluster,

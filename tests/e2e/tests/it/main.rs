@@ -14,11 +14,14 @@ mod drift;
 mod errors;
 mod health;
 mod hostile;
+mod kills;
 mod manifests;
+mod outages;
 mod real;
 mod recovery;
 mod rollback;
 mod seen;
+mod storage;
 mod takeover;
 mod tenants;
 
@@ -62,4 +65,24 @@ fn one_engine_leads_and_the_next_takes_over() {
 #[test]
 fn repositories_of_others_reconcile_as_they_are() {
     real::repositories();
+}
+
+#[test]
+fn killed_twenty_times_while_everything_changes_it_converges() {
+    kills::twenty_kills();
+}
+
+#[test]
+fn the_api_server_and_etcd_may_be_killed_in_the_middle_of_applies() {
+    outages::outages();
+}
+
+#[test]
+fn a_leader_that_was_frozen_beyond_its_lease_does_nothing_more() {
+    outages::frozen();
+}
+
+#[test]
+fn a_disk_that_is_full_read_only_or_fails_stops_the_engine_and_loses_nothing() {
+    storage::disks();
 }

@@ -3,7 +3,13 @@
 //! The exceptions are bytes that hold none of it, and there the log must read as it was: RocksDB's
 //! diary, its settings, its name, the statistics that it keeps inside of its tables, and a last
 //! entry of its manifest that took nothing with it, as a crash leaves one.
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "clippy sees only `#[test]` functions as tests, not what they call"
+)]
+
+mod boundaries;
+mod direct;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -181,4 +187,19 @@ fn every_missing_file_is_found() {
             file.display()
         );
     }
+}
+
+#[test]
+fn every_cut_at_a_record_and_a_byte_beside_is_found() {
+    boundaries::cuts();
+}
+
+#[test]
+fn what_is_written_past_the_log_is_found() {
+    direct::tampering();
+}
+
+#[test]
+fn the_largest_record_is_read_and_one_byte_more_is_refused() {
+    direct::sizes();
 }
