@@ -173,6 +173,10 @@ mod tests {
         fn clear(&self) -> Result<()> {
             self.state.clear()
         }
+
+        fn part(&self, name: &str, format: &str) -> Result<Arc<dyn StateStore>> {
+            self.state.part(name, format)
+        }
     }
 
     fn declared(name: &str) -> Draft {

@@ -1,6 +1,7 @@
 //! The engine: the log, the loop, and everything that feeds it and follows it, joined together.
 
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,19 +48,14 @@ pub(crate) async fn run(cluster: Cluster, options: Options) -> Result<()> {
     let data = Data::new(&options.data);
     tracing::info!(directory = %options.data.display(), identity, "Starting.");
     let renderer = Renderer::start(options.rendering, options.allow_unconfined).await?;
-    let mut leadership = None;
-    if options.leader_election {
-        // Whoever waits for its turn may be told to stop, too.
-        tokio::select! {
-            lead = lead(&cluster, &options.namespace, &identity) => leadership = Some(lead?),
-            told = told_to_stop() => return told,
-        }
-    }
-    // Whoever acts does so only while this engine leads.
-    let cluster = match &leadership {
-        Some(leadership) => cluster.while_leading(leadership.standing()),
-        None => cluster,
+    let told = told_to_stop();
+    tokio::pin!(told);
+    // Whoever waits for its turn may be told to stop, too.
+    let led = tokio::select! {
+        led = lead(cluster, &options, &identity) => led?,
+        told = &mut told => return told,
     };
+    let (cluster, mut leadership) = led;
     let (log, state) = open(data.clone()).await?;
     if let Some(leadership) = &leadership {
         check_pin(&*log, leadership)?;
@@ -99,7 +95,7 @@ pub(crate) async fn run(cluster: Cluster, options: Options) -> Result<()> {
     tasks.spawn(snapshots(data, Arc::clone(&state), runtime.head()));
     tell(&mut tasks, &cluster, &log, &state, &runtime);
 
-    let ended = until_the_end(&runtime, leadership.as_mut(), &log).await;
+    let ended = until_the_end(&runtime, told, leadership.as_mut(), &log).await;
     tasks.shutdown().await;
     let stopped = tokio::task::spawn_blocking(move || runtime.stop()).await?;
     if let (Ok(()), Some(leadership)) = (&ended, leadership) {
@@ -150,12 +146,11 @@ fn tell(
 /// Waits for a signal (all is well), for the lead to be lost or for the log to stop.
 async fn until_the_end(
     runtime: &Runtime,
+    mut told: Pin<&mut impl Future<Output = Result<()>>>,
     leadership: Option<&mut Leadership>,
     log: &RocksLog,
 ) -> Result<()> {
     let (mut stopped, mut head) = (runtime.stopped(), runtime.head());
-    let told = told_to_stop();
-    tokio::pin!(told);
     let Some(leadership) = leadership else {
         return tokio::select! {
             told = told => told,
@@ -241,17 +236,27 @@ async fn open(data: Data) -> Result<(Arc<RocksLog>, Arc<RocksState>)> {
     .await?
 }
 
-async fn lead(cluster: &Cluster, namespace: &str, identity: &str) -> Result<Leadership> {
-    tracing::info!(namespace, "Waiting for the lead.");
+/// Waits for the lead, where one is to be had; the cluster then serves only while it is held.
+async fn lead(
+    cluster: Cluster,
+    options: &Options,
+    identity: &str,
+) -> Result<(Cluster, Option<Leadership>)> {
+    if !options.leader_election {
+        return Ok((cluster, None));
+    }
+    tracing::info!(namespace = options.namespace, "Waiting for the lead.");
     let lease = Lease {
-        namespace: namespace.to_owned(),
+        namespace: options.namespace.clone(),
         name: "fluvial".to_owned(),
         identity: identity.to_owned(),
         duration: LEASE,
     };
-    cluster.lead(&lease).await.context(
+    let leadership = cluster.lead(&lease).await.context(
         "cannot take the lead; `fluvial install` makes the namespace and the rights, --leader-election=false does without",
-    )
+    )?;
+    let cluster = cluster.while_leading(leadership.standing());
+    Ok((cluster, Some(leadership)))
 }
 
 /// `<log>/<offset>/<hash>`: which log, how far, and with what history.

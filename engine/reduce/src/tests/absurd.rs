@@ -49,8 +49,11 @@ fn life() -> Vec<Record> {
 /// A number that looks like chance, the same each time.
 fn chance(seed: &[u64]) -> u64 {
     let bytes: Vec<_> = seed.iter().flat_map(|it| it.to_le_bytes()).collect();
-    let [a, b, c, d, e, f, g, h, ..] = Digest::of(&bytes).0;
-    u64::from_le_bytes([a, b, c, d, e, f, g, h])
+    let digest = Digest::of(&bytes).0;
+    digest
+        .iter()
+        .take(8)
+        .fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
 /// `record` with up to four bytes of its payload, and sometimes its time, made something else, and its
