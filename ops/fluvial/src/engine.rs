@@ -51,20 +51,18 @@ pub(crate) async fn run(cluster: Cluster, options: Options) -> Result<()> {
     let told = told_to_stop();
     tokio::pin!(told);
     // Whoever waits for its turn may be told to stop, too.
-    let led = tokio::select! {
+    let (cluster, mut leadership) = tokio::select! {
         led = lead(cluster, &options, &identity) => led?,
         told = &mut told => return told,
     };
-    let (cluster, mut leadership) = led;
     let (log, state) = open(data.clone()).await?;
     if let Some(leadership) = &leadership {
         check_pin(&*log, leadership)?;
     }
-    let started = {
+    let (runtime, orders) = {
         let (log, state, identity) = (Arc::clone(&log), Arc::clone(&state), identity.clone());
         tokio::task::spawn_blocking(move || Runtime::start(log, state, &identity)).await??
     };
-    let (runtime, orders) = started;
 
     let mut tasks = JoinSet::new();
     let key = Key::open_file(&data.key_file())?;
