@@ -231,7 +231,8 @@ impl Cause {
                 .and_then(Value::as_str)
                 .unwrap_or("")
         };
-        let message = text("/message").to_owned();
+        let whole = text("/message");
+        let message = shortened(whole);
         let reason = text("/reason");
         let asked = status
             .pointer("/details/retryAfterSeconds")
@@ -244,15 +245,15 @@ impl Cause {
             (404, _) => Self::NotFound { message },
             (409, "AlreadyExists") => Self::AlreadyExists { message },
             (400 | 413 | 422, _) => Self::Invalid {
-                immutable: names_immutability(&message),
+                immutable: names_immutability(whole),
                 fields: fields(status),
                 message,
             },
             // What does not even decode never gets as far as validation: server-side apply answers 500.
-            (500, _) if UNDECODABLE.iter().any(|words| message.contains(words)) => {
+            (500, _) if UNDECODABLE.iter().any(|words| whole.contains(words)) => {
                 Self::invalid(message)
             }
-            (_, _) => Self::of_text(code, retry_after, &message),
+            (_, _) => Self::of_text(code, retry_after, whole),
         }
     }
 
@@ -326,6 +327,19 @@ const IMMUTABLE: [&str; 9] = [
     "updates to provisioner are forbidden",
 ];
 
+/// Validation quotes what it refuses, however large; what was refused comes first, and why comes last.
+fn shortened(message: &str) -> String {
+    const FIRST_BYTES: usize = 3 << 10;
+    const LAST_BYTES: usize = 1 << 10;
+    if message.len() <= FIRST_BYTES + LAST_BYTES {
+        return message.to_owned();
+    }
+    let first = &message[..message.floor_char_boundary(FIRST_BYTES)];
+    let last = &message[message.ceil_char_boundary(message.len() - LAST_BYTES)..];
+    let left_out = message.len() - first.len() - last.len();
+    format!("{first} … ({left_out} bytes left out) … {last}")
+}
+
 fn names_immutability(message: &str) -> bool {
     IMMUTABLE.iter().any(|phrase| message.contains(phrase))
 }
@@ -355,6 +369,28 @@ mod tests {
 
     fn refused(code: u16, body: &Value) -> Cause {
         Cause::refused(code, None, body.to_string().as_bytes())
+    }
+
+    #[test]
+    fn a_message_keeps_its_ends() {
+        let message = |value: &str| format!("label: Invalid value: {value}: must be short");
+        let told = |value: &str| {
+            let status = json!({"kind": "Status", "message": message(value)});
+            refused(422, &status).to_string()
+        };
+        for value in ["x", "é", "…", "𝄞", "a𝄞"].map(|it| it.repeat(1 << 18)) {
+            let said = told(&value);
+            assert!(
+                said.starts_with("invalid: label: Invalid value: "),
+                "{said}"
+            );
+            assert!(said.ends_with(": must be short"), "{said}");
+            assert!(
+                said.contains("bytes left out") && said.len() < 5_000,
+                "{said}"
+            );
+        }
+        assert_eq!(told("short"), format!("invalid: {}", message("short")));
     }
 
     #[test]

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use fluvial_api::GitRepositorySpec;
-use fluvial_api::git_repository::GitProvider;
+use fluvial_api::git_repository::{self, GitProvider};
+use fluvial_api::{GitRepository, GitRepositorySpec};
 use fluvial_event::{
     Artifact, ArtifactFetched, Commit, Event, FetchFailed, FetchGit, ObjectRef, SourceUnchanged,
 };
 use fluvial_source::{Fetched, GitRequest, Reference, Retry, archive};
 
-use crate::{Executor, Trouble, data, named};
+use crate::{Executor, Trouble, data, named, reference};
 
 /// Why there is no artifact: what goes on the object's condition.
 struct Refusal {
@@ -42,8 +42,11 @@ impl Executor {
         let generation = command.generation;
         let spec: GitRepositorySpec = serde_json::from_slice(&command.spec)
             .map_err(|error| Trouble::Command(error.to_string()))?;
-        let answer = match self.request(&object, spec, command.observed).await? {
-            Ok(request) => self.ask(request).await?,
+        let answer = match self.declared(&object, generation, spec).await? {
+            Ok(spec) => match self.request(&object, spec, command.observed).await? {
+                Ok(request) => self.ask(request).await?,
+                Err(refusal) => Answer::Refused(refusal),
+            },
             Err(refusal) => Answer::Refused(refusal),
         };
         let object = Some(object);
@@ -78,6 +81,30 @@ impl Executor {
         })
     }
 
+    /// The spec with its whole URL, which the record does not have where it may hold a credential.
+    async fn declared(
+        &self,
+        object: &ObjectRef,
+        generation: i64,
+        spec: GitRepositorySpec,
+    ) -> Result<Result<GitRepositorySpec, Refusal>, Trouble> {
+        if !spec.is_url_withheld() {
+            return Ok(Ok(spec));
+        }
+        let live = self.cluster.get(&reference(object)).await?;
+        let live = live.and_then(|live| GitRepository::read(&live).ok());
+        // Another generation is on its way through the log, and brings its own fetch.
+        let same = live.filter(|it| it.metadata.generation == generation);
+        Ok(same.map(|it| it.spec).ok_or_else(|| Refusal {
+            reason: "GitOperationFailed",
+            message: format!(
+                "cannot fetch {}: {object} was changed or deleted since; it is asked again",
+                spec.url
+            ),
+            terminal: false,
+        }))
+    }
+
     async fn request(
         &self,
         object: &ObjectRef,
@@ -89,7 +116,7 @@ impl Executor {
                 reason: "GitOperationFailed",
                 message: format!(
                     "cannot fetch {}: spec.{field} is not supported by this version of Fluvial; remove it",
-                    spec.url
+                    git_repository::shown(&spec.url)
                 ),
                 terminal: true,
             }));

@@ -147,16 +147,18 @@ impl Watcher for Declarations {
 /// The declared part of an object. What cannot be read is said with the object, and decides nothing.
 fn read(kind: &Kind, object: &Value) -> ResourceObserved {
     let spec = match kind.kind {
+        // What may be a credential, here and in a Provider, is read when it is used, and never recorded.
         "GitRepository" => GitRepository::read(object)
             .map_err(|error| error.to_string())
-            .and_then(|it| serde_json::to_vec(&it.spec).map_err(|error| error.to_string())),
+            .and_then(|it| {
+                serde_json::to_vec(&it.spec.recorded()).map_err(|error| error.to_string())
+            }),
         "Kustomization" => Kustomization::read(object)
             .map_err(|error| error.to_string())
             .and_then(|it| serde_json::to_vec(&it.spec).map_err(|error| error.to_string())),
         "Alert" => Alert::read(object)
             .map_err(|error| error.to_string())
             .and_then(|it| serde_json::to_vec(&it.spec).map_err(|error| error.to_string())),
-        // What may be a credential is read when it is used, and never recorded.
         "Provider" => Provider::read(object)
             .map_err(|error| error.to_string())
             .and_then(|it| {
@@ -166,7 +168,9 @@ fn read(kind: &Kind, object: &Value) -> ResourceObserved {
     };
     let (spec, invalid) = match spec {
         Ok(spec) => (spec, String::new()),
-        Err(error) if *kind == kinds::PROVIDER => (b"{}".to_vec(), error),
+        Err(error) if *kind == kinds::PROVIDER || *kind == kinds::GIT_REPOSITORY => {
+            (b"{}".to_vec(), error)
+        }
         Err(error) => (canonical(object.get("spec").unwrap_or(&Value::Null)), error),
     };
     let finalizers = object
@@ -327,6 +331,40 @@ mod tests {
         let bad = read_with(&kinds::KUSTOMIZATION, "41").unwrap();
         assert!(bad.offset == 0 && !bad.invalid.is_empty(), "{bad:?}");
         assert_eq!(read_with(&kinds::GIT_REPOSITORY, good), None);
+    }
+
+    #[test]
+    fn no_credential_of_a_url_is_recorded() {
+        let login = "https://me:s3cr3t@host/x";
+        for (spec, url) in [
+            (
+                json!({"url": login, "interval": "1m"}),
+                "https://***@host/x",
+            ),
+            (
+                json!({"url": "https://host/x?token=s3cr3t", "interval": "1m"}),
+                "https://host/x?***",
+            ),
+            (json!({"url": login, "interval": "never"}), ""),
+            (
+                json!({"url": "https://me:s3cr3t@ho st/x", "interval": "1m"}),
+                "",
+            ),
+            (json!({"url": [login], "interval": "1m"}), ""),
+            (json!({"urls": login, "url": {"s3cr3t": login}}), ""),
+            (json!({"interval": login, "ref": login}), ""),
+            (json!(login), ""),
+        ] {
+            let mut object = kustomization(&spec);
+            object["apiVersion"] = "source.toolkit.fluxcd.io/v1".into();
+            object["kind"] = "GitRepository".into();
+            let observed = read(&kinds::GIT_REPOSITORY, &object);
+            let recorded = String::from_utf8(observed.spec).unwrap();
+            assert!(!recorded.contains("s3cr3t"), "{recorded}");
+            let kept: serde_json::Value = serde_json::from_str(&recorded).unwrap();
+            assert_eq!(kept["url"].as_str().unwrap_or_default(), url, "{spec}");
+            assert_eq!(observed.invalid.is_empty(), !url.is_empty(), "{spec}");
+        }
     }
 
     #[test]

@@ -56,6 +56,12 @@ pub(crate) fn parse(text: &str) -> Result<Address, Error> {
             "it has a space, line break or control character in it",
         ));
     }
+    // Nowhere is a query part of where a repository is: git would ask for `…?query/info/refs`.
+    if text.contains('?') {
+        return Err(refuse(
+            "it has a query, which no git server reads; put credentials in the Secret of spec.secretRef",
+        ));
+    }
     let mut url = Url::parse(text).map_err(|error| {
         refuse(&format!(
             "{error}; write https://host/path or ssh://user@host/path"
@@ -113,7 +119,7 @@ pub(crate) fn parse(text: &str) -> Result<Address, Error> {
     Ok(address)
 }
 
-/// `text` without what may be a user name and password, for messages about URLs that do not parse.
+/// `text` without what may be a user name, password or token, for messages about URLs that are refused.
 pub(crate) fn redact(text: &str) -> String {
     let printable: String = text
         .chars()
@@ -124,9 +130,14 @@ pub(crate) fn redact(text: &str) -> String {
         None => (String::new(), printable.as_str()),
     };
     // A password may itself hold '/' or '@': everything up to the last '@' goes.
-    match rest.rsplit_once('@') {
-        Some((_, host)) => format!("{scheme}{host}"),
-        None => format!("{scheme}{rest}"),
+    let (login, place) = rest.rsplit_once('@').unwrap_or(("", rest));
+    // So may a query, and a password may hold a '?': which of them it is cannot be told.
+    if login.contains(['?', '#']) {
+        return format!("{scheme}***");
+    }
+    match place.find(['?', '#']) {
+        Some(at) => format!("{scheme}{}***", &place[..=at]),
+        None => format!("{scheme}{place}"),
     }
 }
 
@@ -251,6 +262,9 @@ mod tests {
             "ftp://me:s3cr3t@host/x",
             "https://me:s3cr3t@ho st/x",
             "https://me:s3/cr3t@/x",
+            "https://host/x?token=s3cr3t",
+            "https://me:a@host/x?token=s3cr3t#s3cr3t",
+            "https://host/x?token=s3@cr3t",
         ] {
             let message = parse(url).expect_err(url).to_string();
             assert!(!message.contains("cr3t"), "{message}");

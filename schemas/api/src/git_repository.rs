@@ -1,6 +1,7 @@
 //! GitRepository (`source.toolkit.fluxcd.io`): a place in git, and the artifact made of it.
 
 mod schema;
+mod url;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -11,6 +12,7 @@ use crate::status::Artifact;
 use crate::{Condition, Duration, Error, Metadata, kinds};
 
 pub(crate) use schema::{spec as spec_schema, status as status_schema};
+pub use url::shown;
 
 /// A GitRepository of any version.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,6 +89,22 @@ pub struct GitRepositorySpec {
     /// Access from other namespaces, in older versions; without effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access_from: Option<AccessFrom>,
+}
+
+impl GitRepositorySpec {
+    /// What may be recorded: all but the credentials that the URL may hold.
+    #[must_use]
+    pub fn recorded(&self) -> Self {
+        Self {
+            url: shown(&self.url),
+            ..self.clone()
+        }
+    }
+
+    /// Whether the URL may be another than the declared one, as in what was recorded.
+    pub fn is_url_withheld(&self) -> bool {
+        self.url.contains(url::WITHHELD)
+    }
 }
 
 /// What to check out. `commit` wins over `name`, `semver`, `tag`, `branch`, in this order.

@@ -307,7 +307,11 @@ impl<'a> Session<'a> {
 
     /// What no message may repeat, whoever sends it back to us.
     fn secrets(&self) -> Vec<&str> {
-        let password = self.address.password.as_ref().map(Secret::expose);
+        let address = &self.address;
+        let password = address.password.as_ref().map(Secret::expose);
+        // Alone in an http URL, a user name is a token.
+        let is_token = password.is_none() && address.scheme != Scheme::Ssh;
+        let token = address.username.as_deref().filter(|_| is_token);
         let given = match &self.credentials {
             Credentials::Anonymous => None,
             Credentials::Basic { password, .. } => Some(password.expose()),
@@ -316,6 +320,7 @@ impl<'a> Session<'a> {
         };
         password
             .into_iter()
+            .chain(token)
             .chain(given)
             .filter(|secret| !secret.is_empty())
             .collect()

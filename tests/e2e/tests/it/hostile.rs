@@ -7,7 +7,7 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use fluvial_e2e::{PATIENCE, Scenario, Scene, condition, text};
-use fluvial_support::{Change, wait};
+use fluvial_support::{Access, Change, GitServer, Transport, wait};
 use serde_json::{Value, json};
 
 use crate::manifests::config_map;
@@ -290,21 +290,28 @@ fn no_secret_is_kept_or_told(scene: &Scene<'_>) {
             json!({"path": name, "postBuild": values, "retryInterval": "1h"}),
         );
     }
-    let url = scene
-        .stage
-        .git
-        .url("nothing")
-        .replace("://", &format!("://robot:{login}@"));
-    scene.declare(
-        "GitRepository",
-        "elsewhere",
-        &json!({"url": url, "interval": "1h"}),
-    );
+    let access = Access::Basic {
+        username: "robot".into(),
+        password: login.into(),
+    };
+    let server = GitServer::start_with(&access, Transport::Http).unwrap();
+    let files = [("a.yaml", &*config_map("private", "one"))];
+    let private = server.repository("private").unwrap();
+    private.commit("main", "One", &files).unwrap();
+    let urls = urls_with(login, &server);
+    for (name, url) in &urls {
+        let spec = json!({"url": url, "interval": "1h", "ref": {"branch": "main"}});
+        scene.declare("GitRepository", name, &spec);
+    }
+    scene.ready("GitRepository", "private");
     scene.deployed("kept");
     let refused = scene.refused("Kustomization", "broken", "BuildFailed", &["broken"]);
-    let elsewhere = scene.until("GitRepository", "elsewhere", "not Ready", |it| {
-        text(condition(it, "Ready"), "/status") == "False"
-    });
+    for (name, _) in &urls[1..] {
+        scene.until("GitRepository", name, "not Ready", |it| {
+            text(condition(it, "Ready"), "/status") == "False"
+        });
+    }
+    let sources = urls.map(|(name, _)| scene.get("GitRepository", name)["status"].clone());
     // A repair has the live object compared and applied again.
     scene.patch(
         "Secret",
@@ -322,7 +329,7 @@ fn no_secret_is_kept_or_told(scene: &Scene<'_>) {
     let events = Value::from(scene.stage.cluster.list("Event", &scene.namespace).unwrap());
     let told = [
         refused["status"].to_string(),
-        elsewhere["status"].to_string(),
+        Value::from(sources.to_vec()).to_string(),
         events.to_string(),
         engine.printed(),
         records,
@@ -330,6 +337,22 @@ fn no_secret_is_kept_or_told(scene: &Scene<'_>) {
     for secret in [&broken[..16], kept, login] {
         nowhere(secret, &told, &engine.data());
     }
+}
+
+/// Sources whose URLs hold a password: one that is let in, and others that are not.
+fn urls_with(login: &str, server: &GitServer) -> [(&'static str, String); 5] {
+    let private = server.url("private");
+    let with = |user: &str, path: &str| {
+        let url = server.url(path);
+        url.replace("://", &format!("://{user}@"))
+    };
+    [
+        ("private", with(&format!("robot:{login}"), "private")),
+        ("elsewhere", with(&format!("robot:{login}"), "nothing")),
+        ("token", with(login, "private")),
+        ("query", format!("{private}?token={login}")),
+        ("malformed", with(&format!("robot:{login}/x"), "private")),
+    ]
 }
 
 /// Asserts that a secret, plain or in base64, is in none of the texts and in no file of the directory.

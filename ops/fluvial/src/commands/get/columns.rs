@@ -1,6 +1,7 @@
 //! The columns of each kind, as flux has them.
 
 use fluvial_api::condition::HELD;
+use fluvial_api::git_repository;
 use fluvial_api::kinds::{self, Kind};
 use fluvial_api::{Alert, Provider};
 use serde_json::Value;
@@ -110,7 +111,7 @@ impl Columns {
             let interval = text(object, "/spec/interval").to_owned();
             match shape(kind) {
                 Shape::Reconciler => row.push(text(object, "/spec/path").to_owned()),
-                Shape::Source => row.push(text(object, "/spec/url").to_owned()),
+                Shape::Source => row.push(git_repository::shown(text(object, "/spec/url"))),
                 Shape::Other => {}
                 Shape::Alert => {
                     row.push(text(object, "/spec/providerRef/name").to_owned());
