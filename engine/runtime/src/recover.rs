@@ -37,7 +37,6 @@ pub fn recover(log: &dyn EventLog, state: &dyn StateStore) -> Result<Recovered, 
     let mut last = applied;
     ahead::for_each(log, applied.offset.next(), |record| {
         world.evolve(record);
-        world.pass();
         last = Applied {
             offset: record.offset,
             hash: record.hash,
@@ -45,6 +44,8 @@ pub fn recover(log: &dyn EventLog, state: &dyn StateStore) -> Result<Recovered, 
         replayed += 1;
         Ok::<_, Error>(())
     })?;
+    // What was decided is in the log. When to look again follows from the state at the end alone.
+    world.pass();
     if replayed > 0 {
         let changes = world.changes();
         state.commit(last, &changes)?;
