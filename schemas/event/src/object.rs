@@ -18,8 +18,11 @@ impl ObjectRef {
     #[must_use]
     pub fn identity(&self) -> Self {
         Self {
+            group: self.group.clone(),
             version: String::new(),
-            ..self.clone()
+            kind: self.kind.clone(),
+            namespace: self.namespace.clone(),
+            name: self.name.clone(),
         }
     }
 
