@@ -38,7 +38,9 @@ impl Index {
     pub(crate) fn set(&mut self, object: &ObjectRef, links: Links) -> Vec<ObjectRef> {
         let before = self.links.remove(object).unwrap_or_default();
         if before == links {
-            self.links.insert(object.clone(), links);
+            if links != Links::default() {
+                self.links.insert(object.clone(), links);
+            }
             return Vec::new();
         }
         if let Some(source) = &before.source {

@@ -90,6 +90,8 @@ pub struct Kustomization {
     pub(crate) spec: Option<KustomizationSpec>,
     /// The owned objects whose state changed since it was last stored.
     pub(crate) dirty: BTreeSet<ObjectRef>,
+    /// Whether what it refers to may have changed since that was last indexed.
+    pub(crate) is_unlinked: bool,
 }
 
 impl Kustomization {
@@ -141,8 +143,8 @@ impl Kustomization {
                     && let Some(attempt) = &mut self.core.attempt
                 {
                     attempt.is_built = true;
-                    attempt.objects.clone_from(&built.objects);
                     attempt.digest.clone_from(&built.digest);
+                    self.attempt_objects(&built.objects);
                 }
             }
             Event::ManifestsRecalled(recalled) => self.recalled(recalled, record),
@@ -215,6 +217,7 @@ impl Kustomization {
                 ..Self::default()
             };
         }
+        self.is_unlinked = true;
         self.core.declared.observe(seen);
         self.read_spec();
         if self.core.declared.concluded.is_none() && self.owned.is_empty() {
@@ -260,6 +263,7 @@ impl Kustomization {
                 self.dirty.insert(key);
             } else {
                 self.core.inventory_changed = true;
+                self.is_unlinked = true;
                 self.dirty.insert(key.clone());
                 self.owned.insert(key, Owned::intended(rendered));
             }
@@ -297,7 +301,7 @@ impl Kustomization {
         let artifact = build.artifact.clone().unwrap_or_default();
         let declared = &self.core.declared;
         self.core.attempted = fingerprint(&artifact);
-        self.core.attempt = Some(Attempt {
+        let attempt = Attempt {
             generation: build.generation,
             requested_at: declared.requested_at.clone(),
             started: time.0,
@@ -305,7 +309,36 @@ impl Kustomization {
             artifact,
             thorough: declared.is_requested(),
             ..Attempt::default()
-        });
+        };
+        self.take_up(attempt);
+    }
+
+    /// Puts `attempt` in hand; the one before it is over.
+    fn take_up(&mut self, attempt: Attempt) {
+        self.is_unlinked |= self.attempts_others();
+        self.core.attempt = Some(attempt);
+    }
+
+    /// The attempt in hand is to apply `objects`.
+    fn attempt_objects(&mut self, objects: &[Rendered]) {
+        self.is_unlinked |= self.attempts_others();
+        if let Some(attempt) = &mut self.core.attempt {
+            attempt.objects = objects.to_vec();
+        }
+        self.is_unlinked |= self.attempts_others();
+    }
+
+    /// Whether the attempt in hand refers to objects that are not owned, or of another version. Where
+    /// it does not, what this refers to is the same with it and without.
+    fn attempts_others(&self) -> bool {
+        let mut objects = self.core.attempt.iter().flat_map(|it| &it.objects);
+        objects.any(|rendered| {
+            let Some(object) = &rendered.object else {
+                return false;
+            };
+            let owned = self.owned.get(&object.identity());
+            owned.is_none_or(|owned| owned.version() != object.version)
+        })
     }
 
     fn end(&mut self, stalled: bool, reason: &str, message: String) {
@@ -329,8 +362,11 @@ impl Kustomization {
                 continue;
             };
             let key = object.identity();
+            self.is_unlinked |= !self.owned.contains_key(&key);
             let owned = self.owned.entry(key.clone()).or_default();
-            self.core.inventory_changed |= owned.version() != object.version;
+            let is_other = owned.version() != object.version;
+            self.core.inventory_changed |= is_other;
+            self.is_unlinked |= is_other;
             changed += u32::from(owned.take(applied));
             self.dirty.insert(key);
         }
@@ -358,6 +394,7 @@ impl Kustomization {
             let key = object.identity();
             self.owned.remove(&key);
             self.core.inventory_changed = true;
+            self.is_unlinked = true;
             self.dirty.insert(key);
         }
         if let Some(attempt) = &mut self.core.attempt {
@@ -385,6 +422,7 @@ impl Kustomization {
                 return;
             }
         }
+        self.is_unlinked |= self.attempts_others();
         let attempt = self.core.attempt.take();
         self.core.overtaken = attempt.as_ref().is_some_and(Attempt::is_refused_rollback);
         if let Some(attempt) = attempt.filter(|_| concluded.ready) {
@@ -400,10 +438,11 @@ impl Kustomization {
     /// After success, what is not in the set is owned no more: it was pruned, or is to be kept.
     fn forget_what_left(&mut self, attempt: &Attempt) {
         let now: BTreeSet<_> = attempt.identities().collect();
-        let dirty = &mut self.dirty;
+        let (dirty, is_unlinked) = (&mut self.dirty, &mut self.is_unlinked);
         self.owned.retain(|object, _| {
             let stays = now.contains(object);
             if !stays {
+                *is_unlinked = true;
                 dirty.insert(object.clone());
             }
             stays

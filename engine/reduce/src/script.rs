@@ -87,6 +87,7 @@ impl Script {
         self.now = self.now.plus_ms(1);
         let record = self.chain.seal(draft, Id::NONE, self.now);
         self.world.evolve(&record);
+        assert!(self.world.is_linked(), "after {record:?}");
         self.records.push(record);
         let mut said = Vec::new();
         while let Some(decided) = self.world.decide() {
@@ -99,6 +100,7 @@ impl Script {
             };
             let record = self.chain.seal(draft, decided.correlation, self.now);
             self.world.evolve(&record);
+            assert!(self.world.is_linked(), "after {record:?}");
             self.records.push(record);
         }
         said

@@ -34,6 +34,14 @@ pub struct Decided {
     pub decision: Decision,
 }
 
+/// The owned objects of one Kustomization that something was heard of.
+#[derive(Clone, Debug, Default)]
+struct Suspects {
+    all: BTreeSet<ObjectRef>,
+    /// Those of whom it was heard since they were last looked at: the others have drifted.
+    new: BTreeSet<ObjectRef>,
+}
+
 /// Everything known about every object, as of one offset.
 #[derive(Clone, Debug, Default)]
 pub struct World {
@@ -46,7 +54,7 @@ pub struct World {
     pub(crate) seen: BTreeMap<ObjectRef, Seen>,
     // What follows is derived: it is never stored and is no part of the state.
     index: Index,
-    suspects: BTreeMap<ObjectRef, BTreeSet<ObjectRef>>,
+    suspects: BTreeMap<ObjectRef, Suspects>,
     touched: BTreeMap<ObjectRef, Touch>,
     timers: BTreeMap<ObjectRef, Timestamp>,
     queue: BTreeSet<(Timestamp, ObjectRef)>,
@@ -128,17 +136,31 @@ impl World {
         None
     }
 
+    /// Something was heard of `owned`, which `object` owns or waits for.
+    fn suspect(&mut self, object: &ObjectRef, owned: &ObjectRef) {
+        if !self.suspects.contains_key(object) {
+            self.suspects.insert(object.clone(), Suspects::default());
+        }
+        if let Some(suspects) = self.suspects.get_mut(object)
+            && suspects.new.insert(owned.clone())
+        {
+            suspects.all.insert(owned.clone());
+        }
+    }
+
     /// Nothing is due: who has not drifted by now is not suspected until something new is heard.
     fn clear_suspects(&mut self, object: &ObjectRef) {
         let Some(suspects) = self.suspects.get_mut(object) else {
             return;
         };
         let owned = self.kustomizations.get(object).map(Kustomization::owned);
-        suspects.retain(|suspect| {
-            let owned = owned.and_then(|owned| owned.get(suspect));
-            owned.is_some_and(|owned| owned.has_drifted(self.seen.get(suspect)))
-        });
-        if suspects.is_empty() {
+        while let Some(suspect) = suspects.new.pop_first() {
+            let owned = owned.and_then(|owned| owned.get(&suspect));
+            if !owned.is_some_and(|owned| owned.has_drifted(self.seen.get(&suspect))) {
+                suspects.all.remove(&suspect);
+            }
+        }
+        if suspects.all.is_empty() {
             self.suspects.remove(object);
         }
     }
@@ -245,14 +267,25 @@ impl World {
         let Some(kustomization) = self.kustomizations.get_mut(object) else {
             return;
         };
-        for owned in std::mem::take(&mut kustomization.dirty) {
-            self.suspects
-                .entry(object.clone())
-                .or_default()
-                .insert(owned.clone());
+        let dirty = std::mem::take(&mut kustomization.dirty);
+        let is_unlinked = std::mem::take(&mut kustomization.is_unlinked);
+        for owned in dirty {
+            self.suspect(object, &owned);
             self.dirty.insert(Key::Owned(object.clone(), owned));
         }
-        self.relink(object);
+        if is_unlinked {
+            self.relink(object);
+        }
+    }
+
+    /// Whether the index is as if made from nothing.
+    #[cfg(test)]
+    pub(crate) fn is_linked(&self) -> bool {
+        let mut index = Index::default();
+        for object in self.kustomizations.keys() {
+            index.set(object, self.links(object));
+        }
+        index == self.index
     }
 
     fn relink(&mut self, object: &ObjectRef) {
@@ -365,10 +398,7 @@ impl World {
             return;
         }
         for by in watched.by.clone() {
-            self.suspects
-                .entry(by.clone())
-                .or_default()
-                .insert(object.clone());
+            self.suspect(&by, &object);
             self.touch(&by, record);
         }
         self.dirty.insert(Key::Seen(object.clone()));

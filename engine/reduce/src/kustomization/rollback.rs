@@ -154,7 +154,7 @@ impl Kustomization {
     pub(super) fn begin_recall(&mut self, recall: &RecallManifests, time: Timestamp) {
         let declared = &self.core.declared;
         let thorough = declared.is_requested() || !recall.held;
-        self.core.attempt = Some(Attempt {
+        let attempt = Attempt {
             generation: recall.generation,
             requested_at: declared.requested_at.clone(),
             started: time.0,
@@ -162,7 +162,8 @@ impl Kustomization {
             thorough,
             recall: Some(recall.clone()),
             ..Attempt::default()
-        });
+        };
+        self.take_up(attempt);
         if !recall.held {
             self.core.answered.clone_from(&recall.rollback);
         }
@@ -177,12 +178,12 @@ impl Kustomization {
             return;
         };
         attempt.is_built = true;
-        attempt.objects.clone_from(&recalled.objects);
         attempt.digest.clone_from(&recalled.digest);
         attempt.artifact = Artifact {
             revision: recalled.revision.clone(),
             ..Artifact::default()
         };
+        self.attempt_objects(&recalled.objects);
         let rollback = recalled.rollback.clone().unwrap_or_default();
         let before = self.core.hold.take();
         let since = before

@@ -106,7 +106,7 @@ impl World {
 
     /// The owned objects of `object` that something was heard of since they were last in order.
     pub(crate) fn suspects(&self, object: &ObjectRef) -> impl Iterator<Item = &ObjectRef> {
-        self.suspects.get(object).into_iter().flatten()
+        self.suspects.get(object).into_iter().flat_map(|it| &it.all)
     }
 }
 

@@ -137,12 +137,8 @@ impl World {
             let Some(kustomization) = world.kustomizations.get_mut(&object) else {
                 return Err(Error(format!("{object} owns objects but is not there")));
             };
-            world
-                .suspects
-                .entry(object)
-                .or_default()
-                .insert(key.clone());
-            kustomization.owned.insert(key, value);
+            kustomization.owned.insert(key.clone(), value);
+            world.suspect(&object, &key);
         }
         let all: Vec<_> = world.kustomizations.keys().cloned().collect();
         for object in &all {
