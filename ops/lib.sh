@@ -143,8 +143,8 @@ build_test_tools() {
     exec 9>&-
 }
 
-# Deliberate bugs, built into a copy of the tree in the cache: the simulator must find each of them. What
-# the simulator's own build left is shared, so that only what a mutant changes is compiled.
+# Deliberate bugs, all built at once into a copy of the tree in the cache: the simulator must find each of
+# them. What the simulator's own build left is shared, so that only our own crates are compiled again.
 hunt_mutants() {
     local place=$FLUVIAL_CACHE/mutants each
     (cd "$ROOT" && cargo build --quiet --profile sim --locked -p fluvial-sim)

@@ -1,7 +1,19 @@
 //! Deliberate bugs: the simulator must find each of them.
 //!
-//! A mutant replaces one piece of the engine's source by another, in a copy of the tree. A test holds each
-//! piece to be there exactly once, so that no mutant goes stale without a word.
+//! A mutant replaces one expression of the engine's source by another, in a copy of the tree. All of them are
+//! built at once, each behind a switch that [`SWITCH`] names when the program runs: compiling takes longer
+//! than finding. A test holds each piece to be there exactly once, so that no mutant goes stale without a word.
+
+/// The variable of the environment that names the mutant that is awake.
+pub const SWITCH: &str = "FLUVIAL_MUTANT";
+
+/// What every crate with a mutant gets at the end of its `lib.rs`.
+pub const IS_MUTATED: &str = r#"
+pub(crate) fn is_mutated(name: &str) -> bool {
+    static AWAKE: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+    AWAKE.get_or_init(|| std::env::var("FLUVIAL_MUTANT").unwrap_or_default()) == name
+}
+"#;
 
 /// One deliberate bug.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,10 +24,46 @@ pub struct Mutant {
     pub says: &'static str,
     /// The file, from the root of the repository.
     pub file: &'static str,
-    /// What stands there once.
+    /// What stands there once, with the expression that is replaced in angle quotes.
     pub find: &'static str,
-    /// What stands there instead.
+    /// What the expression becomes.
     pub replace: &'static str,
+}
+
+impl Mutant {
+    /// What its file says without it.
+    pub fn original(&self) -> String {
+        self.find.replace(['‹', '›'], "")
+    }
+
+    /// What its file says when the switch decides.
+    pub fn switched(&self) -> String {
+        let (name, replace) = (self.name, self.replace);
+        let open = format!("(if crate::is_mutated({name:?}) {{ {replace} }} else {{ ");
+        self.find.replacen('‹', &open, 1).replacen('›', " })", 1)
+    }
+
+    /// The `lib.rs` of the crate that it is in.
+    pub fn root(&self) -> String {
+        let (folder, _) = self.file.split_once("/src/").unwrap_or_default();
+        format!("{folder}/src/lib.rs")
+    }
+}
+
+/// The text of a file of the tree, with the mutants that are in it behind their switches.
+pub fn with_switches(path: &str, text: String) -> Result<String, String> {
+    let mut switched = text;
+    for mutant in ALL.iter().filter(|it| it.file == path) {
+        let original = mutant.original();
+        if switched.matches(&original).count() != 1 {
+            return Err(format!("{} no longer applies to {path}", mutant.name));
+        }
+        switched = switched.replace(&original, &mutant.switched());
+    }
+    if ALL.iter().any(|it| it.root() == path) {
+        switched.push_str(IS_MUTATED);
+    }
+    Ok(switched)
 }
 
 macro_rules! mutants {
@@ -31,92 +79,98 @@ macro_rules! mutants {
 mutants! {
     "adopts-an-old-life": "a namesake takes over the state of the object that was deleted",
         "engine/reduce/src/kustomization.rs",
-        "if self.core.declared.uid != seen.uid {" => "if false {";
+        "if ‹self.core.declared.uid != seen.uid› {" => "false";
     "answers-drift-at-once-for-ever": "a fight over an object is not slowed down",
         "engine/reduce/src/kustomization/owned.rs",
-        "if self.repairs < FREE_REPAIRS {" => "if self.repairs < u32::MAX {";
+        "if ‹self.repairs < FREE_REPAIRS› {" => "true";
     "applies-stages-out-of-order": "the last stage is applied first",
         "engine/reduce/src/kustomization/decide.rs",
-        ".into_iter()\n            .filter(|stage| *stage > attempt.applied_through)"
-            => ".into_iter()\n            .rev()\n            .filter(|stage| *stage > attempt.applied_through)";
+        ".filter(|stage| ‹*stage > attempt.applied_through›)"
+            => "*stage > attempt.applied_through && attempt.objects.iter().all(|it| it.stage <= *stage)";
     "believes-any-outcome": "an outcome counts whichever command it answers",
         "engine/reduce/src/declared.rs",
-        ".is_some_and(|it| it.id == record.cause.0)" => ".is_some()";
+        ".is_some_and(|it| ‹it.id == record.cause.0›)" => "true";
     "believes-old-news": "a watch that lags overrides what an apply answered",
         "engine/reduce/src/world.rs",
-        "if self.seen.get(&object).is_some_and(|it| it.is_later(&seen)) {" => "if false {";
+        "if ‹self.seen.get(&object).is_some_and(|it| it.is_later(&seen))› {" => "false";
     "compares-the-wrong-generation": "what was declared since the last attempt is taken for done",
         "engine/reduce/src/declared.rs",
-        ".is_some_and(|last| last.generation == self.generation)" => ".is_some_and(|last| last.generation <= self.generation)";
+        ".is_some_and(|last| ‹last.generation == self.generation›)"
+            => "last.generation <= self.generation";
     "deletes-anothers-namesake": "an object is deleted by its name, whatever its uid",
         "engine/apply/src/prune.rs",
-        "uid.is_empty() || uid == live_uid" => "uid.len() < usize::MAX";
+        "let is_same = ‹uid.is_empty() || uid == live_uid›;" => "true";
     "deletes-without-a-label": "an object is deleted whoever its labels say owns it",
         "engine/apply/src/prune.rs",
-        "Owner::of(live).as_ref() == Some(owner)" => "owner.name.len() < usize::MAX";
+        "let is_ours = ‹Owner::of(live).as_ref() == Some(owner)›;" => "true";
     "forgets-the-finalizer": "an object that is declared gets no finalizer",
         "engine/reduce/src/declared.rs",
-        "(!self.finalizer).then(|| self.set_finalizer(object, true))" => "self.finalizer.then(|| self.set_finalizer(object, true))";
+        "‹(!self.finalizer).then(|| self.set_finalizer(object, true))›"
+            => "self.finalizer.then(|| self.set_finalizer(object, true))";
     "forgets-the-hold": "what was rolled back is built anew at the next interval",
         "engine/reduce/src/kustomization/decide.rs",
-        "let hold = self.core.hold.as_ref();" => "let hold = self.core.hold.as_ref().filter(|hold| hold.since == i64::MIN);";
+        "let hold = ‹self.core.hold.as_ref()›;" => "None";
     "goes-back-in-time": "a watch that goes back brings deleted declarations to life",
         "engine/ingest/src/hear.rs",
-        "let is_next = *latest <= version;" => "let is_next = version > 0;";
+        "let is_next = ‹*latest <= version›;" => "true";
     "hands-out-before-the-append": "commands go out before they are durable",
         "engine/runtime/src/core.rs",
-        "        records\n    }\n\n    fn committed(&mut self" => "        self.outlet.committed(&records, &World::default());\n        records\n    }\n\n    fn committed(&mut self";
+        "        ‹records›\n    }\n\n    fn committed(&mut self"
+            => "self.outlet.committed(&records, &World::default()); records";
     "holds-against-nothing": "a hold ends with whatever revision the source has",
         "engine/reduce/src/kustomization/rollback.rs",
-        "artifact.revision != hold.against" => "!artifact.revision.is_empty()";
+        "‹artifact.revision != hold.against›" => "true";
     "ignores-dependencies": "a dependency counts as ready when it is there",
         "engine/reduce/src/kustomization/decide.rs",
-        "if !other.core.declared.is_ready() {" => "if other.core.declared.generation < 0 {";
+        "if ‹!other.core.declared.is_ready()› {" => "false";
     "ignores-the-deletion-policy": "a deletion prunes what is to be left behind",
         "engine/reduce/src/kustomization/deletion.rs",
-        "!spec.suspend && spec.deletes_objects()" => "!spec.suspend";
+        "‹!spec.suspend && spec.deletes_objects()›" => "!spec.suspend";
     "ignores-suspension": "a suspended Kustomization is reconciled",
         "engine/reduce/src/kustomization/decide.rs",
-        "if spec.suspend {" => "if spec.suspend && spec.path.is_none() {";
+        "if ‹spec.suspend› {" => "false";
     "loses-what-a-list-lacks": "what is missing from a listing is not gone",
         "engine/ingest/src/live.rs",
-        "for object in gone {" => "for object in gone.into_iter().take(0) {";
+        "for object in ‹gone› {" => "Default::default()";
     "loses-state": "what an apply answered is not stored",
         "engine/reduce/src/kustomization.rs",
-        "changed += u32::from(owned.take(applied));\n            self.dirty.insert(key);" => "changed += u32::from(owned.take(applied));";
+        "changed += u32::from(owned.take(applied));\n            ‹self.dirty.insert(key)›;" => "false";
     "loses-timers": "nothing wakes an object when its time has come",
         "engine/reduce/src/world.rs",
-        "self.queue.insert((time, object.clone()));" => "self.queue.remove(&(time, object.clone()));";
+        "‹self.queue.insert((time, object.clone()))›;" => "false";
     "owns-only-what-was-answered": "an apply whose answer is lost leaves objects that nobody owns",
         "engine/reduce/src/kustomization.rs",
-        "self.intend(&apply.objects);" => "";
+        "‹self.intend(&apply.objects)›;" => "";
     "prunes-after-a-failed-listing": "a listing that failed half-way counts as whole",
         "engine/ingest/src/hear.rs",
-        "Heard::Failed => {}" => "Heard::Failed => watcher.listed(&std::mem::take(&mut self.listed), \"999999999\", &mut drafts),";
+        "Heard::Failed => ‹{}›"
+            => "watcher.listed(&std::mem::take(&mut self.listed), \"999999999\", &mut drafts)";
     "prunes-after-an-empty-listing": "every listing counts as empty",
         "engine/ingest/src/hear.rs",
-        "let listed = std::mem::take(&mut self.listed);" => "let listed = BTreeSet::new();";
+        "let listed = ‹std::mem::take(&mut self.listed)›;"
+            => "std::mem::take(&mut self.listed).into_iter().take(0).collect()";
     "prunes-what-is-to-be-kept": "the marker against pruning is not heeded",
         "engine/reduce/src/kustomization/decide.rs",
-        "!now.contains(*object) && !owned.rendered.keep" => "!now.contains(*object)";
+        "‹!now.contains(*object) && !owned.rendered.keep›" => "!now.contains(*object)";
     "repairs-nothing-that-is-gone": "an object that somebody deleted stays away",
         "engine/reduce/src/kustomization/owned.rs",
-        "_ => seen.gone || seen.live != self.live," => "_ => !seen.gone && seen.live != self.live,";
+        "_ => ‹seen.gone || seen.live != self.live›," => "!seen.gone && seen.live != self.live";
     "retries-without-pause": "the next attempt follows a failure at once",
         "engine/reduce/src/schedule.rs",
-        "(RETRY_MS_MIN << doublings).min(RETRY_MS_MAX)" => "(RETRY_MS_MIN << doublings).min(RETRY_MS_MAX).min(1)";
+        "‹(RETRY_MS_MIN << doublings).min(RETRY_MS_MAX)›" => "1";
     "skips-a-record": "a recovery leaves the first record after the stored state out",
         "engine/runtime/src/recover.rs",
-        "for_each(log, applied.offset.next(), |record|" => "for_each(log, applied.offset.next().next(), |record|";
+        "for_each(log, ‹applied.offset.next()›, |record|" => "applied.offset.next().next()";
     "skips-the-probe": "what was under way at a crash is never looked at again",
         "engine/runtime/src/recover.rs",
-        "let orders = orders(log, &world)?;" => "let orders = orders(log, &world)?.into_iter().take(0).collect();";
+        "let orders = ‹orders(log, &world)?›;" => "orders(log, &world)?.into_iter().take(0).collect()";
     "takes-old-health": "the health of what was there before an apply counts for what was applied",
         "engine/reduce/src/world.rs",
-        "if is_awaited {" => "if is_awaited && event.applied.is_empty() {";
+        "if ‹is_awaited› {" => "is_awaited && event.applied.is_empty()";
     "wakes-nobody": "who depends on something does not hear that it is ready",
         "engine/reduce/src/world.rs",
-        "                | Event::Concluded(_)\n        );" => "        );";
+        "| Event::Concluded(_)\n        );\n        if ‹!reads› {"
+            => "!reads || matches!(record.event, Event::Concluded(_))";
 }
 
 #[cfg(test)]
@@ -130,14 +184,24 @@ mod tests {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         for mutant in ALL {
             let text = std::fs::read_to_string(root.join(mutant.file)).expect(mutant.file);
-            let found = text.matches(mutant.find).count();
-            assert_eq!(
-                found, 1,
-                "{}: {} in {}",
-                mutant.name, mutant.find, mutant.file
-            );
-            assert_ne!(mutant.find, mutant.replace);
+            let found = text.matches(&mutant.original()).count();
+            assert_eq!(found, 1, "{} in {}", mutant.name, mutant.file);
+            assert!(root.join(mutant.root()).is_file(), "{}", mutant.root());
         }
+    }
+
+    #[test]
+    fn a_switch_keeps_what_it_switches() {
+        for mutant in ALL {
+            let quotes = |quote: char| mutant.find.matches(quote).count();
+            assert_eq!((quotes('‹'), quotes('›')), (1, 1), "{}", mutant.name);
+            let switched = mutant.switched();
+            let (_, after) = switched.split_once("else { ").unwrap();
+            let (kept, _) = after.rsplit_once(" })").unwrap();
+            assert!(mutant.find.contains(&format!("‹{kept}›")), "{switched}");
+            assert_ne!(kept, mutant.replace);
+        }
+        assert!(super::IS_MUTATED.contains(super::SWITCH));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::fault::Fault;
 use crate::play::{Ended, Life, Play};
@@ -83,14 +84,31 @@ fn chosen(names: &[String]) -> Vec<(&'static str, Scenario)> {
     all.copied().collect()
 }
 
+/// Plays each story in peace; after the first that fails, `stop_early` leaves the others out.
+fn in_peace(
+    stories: &[(&'static str, Scenario)],
+    stop_early: bool,
+) -> Vec<Option<Result<Ended, String>>> {
+    let is_over = AtomicBool::new(false);
+    pool::map(stories, |(_, story)| {
+        if is_over.load(Ordering::Relaxed) {
+            return None;
+        }
+        let ended = play(*story, Life::Peaceful, false);
+        is_over.fetch_or(stop_early && ended.is_err(), Ordering::Relaxed);
+        Some(ended)
+    })
+}
+
 /// Plays the stories whose names contain one of `names`, or all of them.
 pub fn sweep(names: &[String], depth: Depth, stop_early: bool) -> Swept {
     let stories = chosen(names);
-    let peaceful = pool::map(&stories, |(_, story)| play(*story, Life::Peaceful, false));
+    let peaceful = in_peace(&stories, stop_early);
     let mut swept = Swept::default();
     let mut tasks = Vec::new();
     let mut portraits = std::collections::BTreeMap::new();
     for ((name, story), ended) in stories.into_iter().zip(peaceful) {
+        let Some(ended) = ended else { continue };
         let faults = match ended {
             Ok(ended) => {
                 swept.count(&ended);

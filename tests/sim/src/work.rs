@@ -152,7 +152,7 @@ impl Simulation {
     /// Lets the engine work undisturbed for `ms` of virtual time, and end what it does then.
     pub fn calm(&mut self, ms: i64) -> Result<(), String> {
         /// More steps than this in a minute are a loop.
-        const STEPS_MAX: usize = 40_000;
+        const STEPS_MAX: usize = 5_000;
         let end = self.now.plus_ms(ms);
         let (mut minute, mut steps) = (self.now, 0);
         while !self.step(end)? {
