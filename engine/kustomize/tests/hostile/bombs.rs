@@ -255,7 +255,7 @@ fn copies() -> Files {
 
 fn backtracking(name: &str) -> Files {
     let mut files = kustomization(format!(
-        "resources: [m.yaml]\npatches: [{{target: {{name: {name:?}}}, patch: '[{{op: test, path: /kind, value: M}}]'}}]\n"
+        "resources: [m.yaml]\npatches: [{{target: {{name: {name:?}}}, patch: '[{{\"op\": \"test\", \"path\": \"/kind\", \"value\": \"M\"}}]'}}]\n"
     ));
     files.push((
         "k/m.yaml".into(),
