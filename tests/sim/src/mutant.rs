@@ -110,9 +110,6 @@ mutants! {
     "forgets-the-hold": "what was rolled back is built anew at the next interval",
         "engine/reduce/src/kustomization/decide.rs",
         "let hold = ‹self.core.hold.as_ref()›;" => "None";
-    "goes-back-in-time": "a watch that goes back brings deleted declarations to life",
-        "engine/ingest/src/hear.rs",
-        "let is_next = ‹*latest <= version›;" => "true";
     "hands-out-before-the-append": "commands go out before they are durable",
         "engine/runtime/src/core.rs",
         "        ‹records›\n    }\n\n    fn committed(&mut self"
@@ -123,21 +120,21 @@ mutants! {
     "ignores-dependencies": "a dependency counts as ready when it is there",
         "engine/reduce/src/kustomization/decide.rs",
         "if ‹!other.core.declared.is_ready()› {" => "false";
-    "ignores-the-deletion-policy": "a deletion prunes what is to be left behind",
-        "engine/reduce/src/kustomization/deletion.rs",
-        "‹!spec.suspend && spec.deletes_objects()›" => "!spec.suspend";
     "ignores-suspension": "a suspended Kustomization is reconciled",
         "engine/reduce/src/kustomization/decide.rs",
         "if ‹spec.suspend› {" => "false";
-    "loses-what-a-list-lacks": "what is missing from a listing is not gone",
-        "engine/ingest/src/live.rs",
-        "for object in ‹gone› {" => "Default::default()";
+    "ignores-the-deletion-policy": "a deletion prunes what is to be left behind",
+        "engine/reduce/src/kustomization/deletion.rs",
+        "‹!spec.suspend && spec.deletes_objects()›" => "!spec.suspend";
     "loses-state": "what an apply answered is not stored",
         "engine/reduce/src/kustomization.rs",
         "changed += u32::from(owned.take(applied));\n            ‹self.dirty.insert(key)›;" => "false";
     "loses-timers": "nothing wakes an object when its time has come",
         "engine/reduce/src/world.rs",
         "‹self.queue.insert((time, object.clone()))›;" => "false";
+    "loses-what-a-list-lacks": "what is missing from a listing is not gone",
+        "engine/ingest/src/live.rs",
+        "for object in ‹gone› {" => "Default::default()";
     "owns-only-what-was-answered": "an apply whose answer is lost leaves objects that nobody owns",
         "engine/reduce/src/kustomization.rs",
         "‹self.intend(&apply.objects)›;" => "";
