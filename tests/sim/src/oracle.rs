@@ -103,6 +103,10 @@ impl<'a> Oracle<'a> {
         if declared.deleting || spec["suspend"] == true || spec["interval"] == UNREADABLE {
             return false;
         }
+        // What was rolled back and nobody took back may be held against the newest revision.
+        if declared.rollback.is_some() {
+            return false;
+        }
         if !on_the_way.insert(object.clone()) {
             return false;
         }
