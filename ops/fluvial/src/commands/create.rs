@@ -285,10 +285,15 @@ fn source_reference(text: &str) -> Result<Value> {
     if name.is_empty() {
         bail!("cannot read --source {text}: say Kind/name, such as GitRepository/app");
     }
-    Ok(match name.split_once('.') {
+    Ok(named(kind, name))
+}
+
+/// A reference to `NAME` or `NAME.NAMESPACE`.
+fn named(kind: &str, name: &str) -> Value {
+    match name.split_once('.') {
         Some((name, namespace)) => json!({"kind": kind, "name": name, "namespace": namespace}),
         None => json!({"kind": kind, "name": name}),
-    })
+    }
 }
 
 #[cfg(test)]

@@ -10,33 +10,16 @@ use fluvial_e2e::{Engine, Leading, PATIENCE, Scene, Stage, text};
 use fluvial_support::wait;
 use serde_json::json;
 
-use crate::manifests::{config_map, deployment};
-use crate::recovery::the_log_is_sound;
+use crate::manifests::config_map;
+use crate::recovery::{commit_apps, name, the_log_is_sound};
 
 /// Kustomizations of one ConfigMap each; every third has a Deployment.
 const APPS: usize = 12;
 /// How often each program is killed.
 const ROUNDS: usize = 3;
 
-fn name(app: usize) -> String {
-    format!("app-{app}")
-}
-
 fn commit(scene: &Scene<'_>, value: &str) {
-    let mut files = Vec::new();
-    for app in 0..APPS {
-        let name = name(app);
-        files.push((format!("{name}/a.yaml"), config_map(&name, value)));
-        if app % 3 == 0 {
-            let label = format!("value: {value:?}");
-            files.push((format!("{name}/web.yaml"), deployment(&name, 1, &label)));
-        }
-    }
-    let files: Vec<_> = files
-        .iter()
-        .map(|(path, file)| (path.as_str(), file.as_str()))
-        .collect();
-    scene.commit(&files);
+    commit_apps(scene, APPS, value);
 }
 
 /// The uid of everything that was applied.

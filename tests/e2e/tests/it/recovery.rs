@@ -39,14 +39,18 @@ pub(crate) fn crashes() {
     a_flipped_bit_is_found(&stage);
 }
 
-fn name(app: usize) -> String {
+pub(crate) fn name(app: usize) -> String {
     format!("app-{app}")
 }
 
-/// Commits one value for every app. Every third has a Deployment too, to be waited for.
 fn commit(scene: &Scene<'_>, value: &str) {
+    commit_apps(scene, APPS, value);
+}
+
+/// Commits one value for each of so many apps. Every third has a Deployment too, to be waited for.
+pub(crate) fn commit_apps(scene: &Scene<'_>, apps: usize, value: &str) {
     let mut files = Vec::new();
-    for app in 0..APPS {
+    for app in 0..apps {
         let name = name(app);
         files.push((format!("{name}/a.yaml"), config_map(&name, value)));
         if app % 3 == 0 {

@@ -145,10 +145,7 @@ fn source(text: &str) -> Result<Value> {
         .with_context(|| {
             format!("cannot read --event-source {text}: say Kind/name, such as Kustomization/*")
         })?;
-    Ok(match name.split_once('.') {
-        Some((name, namespace)) => json!({"kind": kind, "name": name, "namespace": namespace}),
-        None => json!({"kind": kind, "name": name}),
-    })
+    Ok(super::named(kind, name))
 }
 
 #[cfg(test)]
