@@ -8,6 +8,8 @@ set -euo pipefail
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 export FLUVIAL_CACHE=${FLUVIAL_CACHE:-$HOME/.cache/fluvial}
 export CARGO_TARGET_DIR=$FLUVIAL_CACHE/target
+# A fresh clone has nothing to build upon, and what it would leave behind fills the disk.
+[[ -z ${CI:-} ]] || export CARGO_INCREMENTAL=0
 export PATH=$FLUVIAL_CACHE/bin:$HOME/.cargo/bin:/usr/local/go/bin:$PATH
 
 KUBERNETES_VERSION=1.37.2 # as in tests/controlplane/go.mod
