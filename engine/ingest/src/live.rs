@@ -61,13 +61,20 @@ pub fn wanted(world: &World) -> BTreeSet<Scope> {
 /// What of an object decides whether it is news; `None` for one that is gone.
 type Face = Option<(String, String, i32)>;
 
+/// A face, and the resource version that showed it.
+#[derive(Clone)]
+struct Look {
+    face: Face,
+    resource_version: String,
+}
+
 pub(crate) struct Live {
     known: Known,
     group: String,
     kind: String,
     one: Option<(String, String)>,
     /// What was said in this batch, and the world does not know yet.
-    said: BTreeMap<ObjectRef, Face>,
+    said: BTreeMap<ObjectRef, Look>,
 }
 
 impl Live {
@@ -81,14 +88,26 @@ impl Live {
         }
     }
 
-    /// What the world last heard of an object; the outer `None` where it heard nothing.
-    fn heard_of(&self, object: &ObjectRef) -> Option<Face> {
+    /// What the world last heard of an object; `None` where it heard nothing.
+    fn heard_of(&self, object: &ObjectRef) -> Option<Look> {
         if let Some(said) = self.said.get(object) {
             return Some(said.clone());
         }
         let world = self.known.world();
         let seen = world.seen(object)?;
-        Some((!seen.gone).then(|| (seen.uid.clone(), seen.live.clone(), seen.health)))
+        Some(Look {
+            face: (!seen.gone).then(|| (seen.uid.clone(), seen.live.clone(), seen.health)),
+            resource_version: seen.resource_version.clone(),
+        })
+    }
+
+    /// Whether the world knows already what a look shows. The same face in another version is news while
+    /// an owner may be writing: its outcome stands between the two, and would cover the later one.
+    fn knows(&self, object: &ObjectRef, look: &Look) -> bool {
+        self.heard_of(object).is_some_and(|known| {
+            let is_same = known.resource_version == look.resource_version;
+            known.face == look.face && (is_same || !self.known.world().is_in_hand(object))
+        })
     }
 
     fn manifest(&self, object: &ObjectRef) -> Option<Value> {
@@ -110,19 +129,21 @@ impl Live {
         resource_version: &str,
         drafts: &mut Vec<Draft>,
     ) {
-        let known = self.heard_of(&object);
-        if known == Some(None) || self.known.world().watched(&object).is_none() {
+        let look = Look {
+            face: None,
+            resource_version: resource_version.to_owned(),
+        };
+        if self.knows(&object, &look) || self.known.world().watched(&object).is_none() {
             self.known.drop_one();
             return;
         }
-        let resource_version = resource_version.to_owned();
         let event = ObjectGone {
             object: Some(object.clone()),
             uid,
-            resource_version,
+            resource_version: look.resource_version.clone(),
         };
         drafts.push(Draft::news(event.into()));
-        self.said.insert(object, None);
+        self.said.insert(object, look);
     }
 }
 
@@ -145,14 +166,18 @@ impl Watcher for Live {
             (verdict.recorded(), verdict.message().to_owned());
         let uid = text(live, "/metadata/uid").to_owned();
         let digest = digest.unwrap_or_default();
-        let face = Some((uid.clone(), digest.clone(), i32::from(health)));
-        let known = self.heard_of(&object);
-        if known.as_ref() == Some(&face) {
+        let look = Look {
+            face: Some((uid.clone(), digest.clone(), i32::from(health))),
+            resource_version: text(live, "/metadata/resourceVersion").to_owned(),
+        };
+        if self.knows(&object, &look) {
             self.known.drop_one();
             return;
         }
-        let is_changed = !matches!(&known, Some(Some((_, before, _))) if *before == digest);
-        let manifest = manifest.filter(|_| is_changed);
+        let known = self.heard_of(&object).and_then(|known| known.face);
+        let is_health_alone =
+            known != look.face && matches!(&known, Some((_, before, _)) if *before == digest);
+        let manifest = manifest.filter(|_| !is_health_alone);
         let blamed = manifest
             .as_ref()
             .and_then(|manifest| drift::blame(manifest, live, &OURS));
@@ -163,7 +188,7 @@ impl Watcher for Live {
         let event = ObjectObserved {
             object: Some(named(live)),
             uid,
-            resource_version: text(live, "/metadata/resourceVersion").to_owned(),
+            resource_version: look.resource_version.clone(),
             live: digest,
             health: health.into(),
             health_message,
@@ -176,7 +201,7 @@ impl Watcher for Live {
             format!("manager:{manager}")
         };
         drafts.push(Draft::news(event.into()).by(actor));
-        self.said.insert(object, face);
+        self.said.insert(object, look);
     }
 
     fn deleted(&mut self, live: &Value, drafts: &mut Vec<Draft>) {

@@ -161,6 +161,9 @@ mutants! {
     "skips-the-probe": "what was under way at a crash is never looked at again",
         "engine/runtime/src/recover.rs",
         "let orders = ‹orders(log, &world)?›;" => "orders(log, &world)?.into_iter().take(0).collect()";
+    "takes-a-second-edit-for-the-first": "an edit made again while it is repaired says nothing new",
+        "engine/ingest/src/live.rs",
+        "known.face == look.face && ‹(is_same || !self.known.world().is_in_hand(object))›" => "true";
     "takes-old-health": "the health of what was there before an apply counts for what was applied",
         "engine/reduce/src/world.rs",
         "if ‹is_awaited› {" => "is_awaited && event.applied.is_empty()";

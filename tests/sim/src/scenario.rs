@@ -56,6 +56,10 @@ pub const ALL: &[(&str, Scenario)] = &[
         order::a_deleted_namespace_comes_back_with_its_content,
     ),
     (
+        "a_deletion_done_again_while_it_is_repaired_is_seen",
+        drift::a_deletion_done_again_while_it_is_repaired_is_seen,
+    ),
+    (
         "a_dependency_deleted_midway_holds_up_what_is_new",
         order::a_dependency_deleted_midway_holds_up_what_is_new,
     ),
@@ -155,6 +159,10 @@ pub const ALL: &[(&str, Scenario)] = &[
     (
         "an_apply_whose_answer_was_lost_leaves_nothing_behind",
         prune::an_apply_whose_answer_was_lost_leaves_nothing_behind,
+    ),
+    (
+        "an_edit_made_again_while_it_is_repaired_is_seen",
+        drift::an_edit_made_again_while_it_is_repaired_is_seen,
     ),
     (
         "an_empty_folder_prunes_everything_and_no_more",

@@ -213,6 +213,13 @@ impl World {
         self.index.watched(object)
     }
 
+    /// Whether one who watches an object has a command under way, which may be writing it just now.
+    pub fn is_in_hand(&self, object: &ObjectRef) -> bool {
+        let is_busy = |by: &ObjectRef| self.one(by).is_some_and(|it| it.outstanding.is_some());
+        let watched = self.index.watched(object);
+        watched.is_some_and(|watched| watched.by.iter().any(is_busy))
+    }
+
     /// Every watched object, by identity.
     pub fn all_watched(&self) -> impl Iterator<Item = (&ObjectRef, &Watched)> {
         self.index.all_watched()

@@ -132,3 +132,25 @@ pub(super) fn an_object_made_again_between_two_looks_is_seen(it: &mut Play) {
         "it is ours since it was applied again"
     );
 }
+
+/// What is done again while its repair is under way, and first heard of in a listing that skips the repair.
+fn done_again_while_it_is_repaired(it: &mut Play, act: impl Fn(&mut Play)) {
+    it.commit(&[("p", vec![config("a")])]);
+    it.declare("k", spec("s0", "p"));
+    it.minutes(5);
+    act(it);
+    it.sim.hear_all().expect("the laws hold");
+    it.sim.work().expect("the laws hold");
+    act(it);
+    it.sim.relist().expect("the laws hold");
+    it.minutes(5);
+    assert_eq!(it.value(&config("a"), "data"), "1");
+}
+
+pub(super) fn an_edit_made_again_while_it_is_repaired_is_seen(it: &mut Play) {
+    done_again_while_it_is_repaired(it, |it| it.edit(&config("a"), "data", Some("x")));
+}
+
+pub(super) fn a_deletion_done_again_while_it_is_repaired_is_seen(it: &mut Play) {
+    done_again_while_it_is_repaired(it, |it| it.delete(&config("a").object()));
+}
