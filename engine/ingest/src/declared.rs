@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fluvial_api::kinds::{self, Kind};
-use fluvial_api::{Alert, GitRepository, Kustomization, Provider, Rollback, metadata, rollback};
+use fluvial_api::{
+    Alert, GitRepository, HelmChart, HelmRepository, Kustomization, Provider, Rollback, metadata,
+    rollback,
+};
 use fluvial_apply::drift;
 use fluvial_event::{
     Draft, InventoryEntry, ObjectRef, ResourceDeleted, ResourceObserved, RollbackRequest,
@@ -147,12 +150,21 @@ impl Watcher for Declarations {
 /// The declared part of an object. What cannot be read is said with the object, and decides nothing.
 fn read(kind: &Kind, object: &Value) -> ResourceObserved {
     let spec = match kind.kind {
-        // What may be a credential, here and in a Provider, is read when it is used, and never recorded.
+        // What may be a credential, here, in a HelmRepository and in a Provider, is read when it is used,
+        // and never recorded.
         "GitRepository" => GitRepository::read(object)
             .map_err(|error| error.to_string())
             .and_then(|it| {
                 serde_json::to_vec(&it.spec.recorded()).map_err(|error| error.to_string())
             }),
+        "HelmRepository" => HelmRepository::read(object)
+            .map_err(|error| error.to_string())
+            .and_then(|it| {
+                serde_json::to_vec(&it.spec.recorded()).map_err(|error| error.to_string())
+            }),
+        "HelmChart" => HelmChart::read(object)
+            .map_err(|error| error.to_string())
+            .and_then(|it| serde_json::to_vec(&it.spec).map_err(|error| error.to_string())),
         "Kustomization" => Kustomization::read(object)
             .map_err(|error| error.to_string())
             .and_then(|it| serde_json::to_vec(&it.spec).map_err(|error| error.to_string())),
@@ -168,9 +180,7 @@ fn read(kind: &Kind, object: &Value) -> ResourceObserved {
     };
     let (spec, invalid) = match spec {
         Ok(spec) => (spec, String::new()),
-        Err(error) if *kind == kinds::PROVIDER || *kind == kinds::GIT_REPOSITORY => {
-            (b"{}".to_vec(), error)
-        }
+        Err(error) if may_hold_credentials(kind) => (b"{}".to_vec(), error),
         Err(error) => (canonical(object.get("spec").unwrap_or(&Value::Null)), error),
     };
     let finalizers = object
@@ -207,6 +217,16 @@ fn read(kind: &Kind, object: &Value) -> ResourceObserved {
             .collect(),
         rollback: rollback.map(rollback_request),
     }
+}
+
+/// Whether a spec that cannot be read may say what nobody may know.
+fn may_hold_credentials(kind: &Kind) -> bool {
+    [
+        &kinds::PROVIDER,
+        &kinds::GIT_REPOSITORY,
+        &kinds::HELM_REPOSITORY,
+    ]
+    .contains(&kind)
 }
 
 fn annotation<'a>(object: &'a Value, name: &str) -> Option<&'a str> {
@@ -355,15 +375,17 @@ mod tests {
             (json!({"interval": login, "ref": login}), ""),
             (json!(login), ""),
         ] {
-            let mut object = kustomization(&spec);
-            object["apiVersion"] = "source.toolkit.fluxcd.io/v1".into();
-            object["kind"] = "GitRepository".into();
-            let observed = read(&kinds::GIT_REPOSITORY, &object);
-            let recorded = String::from_utf8(observed.spec).unwrap();
-            assert!(!recorded.contains("s3cr3t"), "{recorded}");
-            let kept: serde_json::Value = serde_json::from_str(&recorded).unwrap();
-            assert_eq!(kept["url"].as_str().unwrap_or_default(), url, "{spec}");
-            assert_eq!(observed.invalid.is_empty(), !url.is_empty(), "{spec}");
+            for kind in [&kinds::GIT_REPOSITORY, &kinds::HELM_REPOSITORY] {
+                let mut object = kustomization(&spec);
+                object["apiVersion"] = kind.api_version().into();
+                object["kind"] = kind.kind.into();
+                let observed = read(kind, &object);
+                let recorded = String::from_utf8(observed.spec).unwrap();
+                assert!(!recorded.contains("s3cr3t"), "{recorded}");
+                let kept: serde_json::Value = serde_json::from_str(&recorded).unwrap();
+                assert_eq!(kept["url"].as_str().unwrap_or_default(), url, "{spec}");
+                assert_eq!(observed.invalid.is_empty(), !url.is_empty(), "{spec}");
+            }
         }
     }
 

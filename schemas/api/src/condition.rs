@@ -26,6 +26,9 @@ pub const STORAGE_OPERATION_FAILED: &str = "StorageOperationFailed";
 /// A GitRepository named in `spec.include` has no artifact; present only while true.
 pub const INCLUDE_UNAVAILABLE: &str = "IncludeUnavailable";
 
+/// The chart of a HelmChart could not be built; present only while true.
+pub const BUILD_FAILED: &str = "BuildFailed";
+
 /// The longest message Flux writes into a condition, in characters.
 pub const MESSAGE_CHARACTERS_MAX: usize = 20_000;
 

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::kinds::{self, Kind};
 use crate::metadata::marker;
 use crate::schema::{Schema, open_object};
-use crate::{alert, git_repository, kustomization, provider};
+use crate::{alert, git_repository, helm_chart, helm_repository, kustomization, provider};
 
 pub use yaml::to_yaml;
 
@@ -106,6 +106,18 @@ fn parts(kind: &Kind) -> (Schema, Schema) {
         return (
             git_repository::spec_schema(),
             git_repository::status_schema().default(unobserved),
+        );
+    }
+    if *kind == kinds::HELM_CHART {
+        return (
+            helm_chart::spec_schema(),
+            helm_chart::status_schema().default(unobserved),
+        );
+    }
+    if *kind == kinds::HELM_REPOSITORY {
+        return (
+            helm_repository::spec_schema(),
+            helm_repository::status_schema().default(unobserved),
         );
     }
     if *kind == kinds::KUSTOMIZATION {

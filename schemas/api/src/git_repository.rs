@@ -12,6 +12,7 @@ use crate::status::Artifact;
 use crate::{Condition, Duration, Error, Metadata, kinds};
 
 pub(crate) use schema::{spec as spec_schema, status as status_schema};
+pub(crate) use url::WITHHELD;
 pub use url::shown;
 
 /// A GitRepository of any version.
@@ -103,7 +104,7 @@ impl GitRepositorySpec {
 
     /// Whether the URL may be another than the declared one, as in what was recorded.
     pub fn is_url_withheld(&self) -> bool {
-        self.url.contains(url::WITHHELD)
+        self.url.contains(WITHHELD)
     }
 }
 

@@ -135,6 +135,42 @@ reasons! {
     InvalidTagSignature = "InvalidTagSignature",
     /// The commit's signature is missing or wrong.
     InvalidCommitSignature = "InvalidCommitSignature",
+
+    // Of a HelmRepository.
+    /// The index cannot be read.
+    IndexationFailed = "IndexationFailed",
+
+    // Of a HelmChart.
+    /// The chart was taken as it is.
+    ChartPullSucceeded = "ChartPullSucceeded",
+    /// The chart was packaged.
+    ChartPackageSucceeded = "ChartPackageSucceeded",
+    /// The source has no artifact.
+    NoSourceArtifact = "NoSourceArtifact",
+    /// The source does not exist.
+    SourceUnavailable = "SourceUnavailable",
+    /// The source is of a kind that has no charts.
+    UnsupportedSourceKind = "UnsupportedSourceKind",
+    /// The source has no such chart or version.
+    InvalidChartReference = "InvalidChartReference",
+    /// The chart could not be downloaded.
+    ChartPullError = "ChartPullError",
+    /// The chart's version could not be changed.
+    MetadataPatchError = "MetadataPatchError",
+    /// The values files could not be merged.
+    ValuesFilesError = "ValuesFilesError",
+    /// A dependency of the chart could not be had.
+    DependencyBuildError = "DependencyBuildError",
+    /// The chart could not be packaged.
+    ChartPackageError = "ChartPackageError",
+    /// The chart's signature could not be verified.
+    ChartVerificationError = "ChartVerificationError",
+    /// The build failed for a reason of no name.
+    Unknown = "Unknown",
+    /// Another chart or version was found.
+    NewChart = "NewChart",
+    /// The dependencies were had.
+    ResolvedDependencies = "ResolvedDependencies",
 }
 
 impl Reason {

@@ -7,7 +7,9 @@
 use std::fs;
 use std::path::PathBuf;
 
-use fluvial_api::{Alert, GitRepository, Kustomization, Provider, crd, kinds};
+use fluvial_api::{
+    Alert, GitRepository, HelmChart, HelmRepository, Kustomization, Provider, crd, kinds,
+};
 use serde_json::{Value, json};
 
 /// `UPDATE=1 cargo test -p fluvial-api` writes them.
@@ -138,6 +140,7 @@ fn sample(schema: &Value) -> Value {
         }
         Some("string") => match schema.get("pattern").and_then(Value::as_str) {
             Some(pattern) if pattern.contains("(ms|s|m") => json!("1h30m0s"),
+            Some(pattern) if pattern.contains("|oci)") => json!("oci://host/charts"),
             Some(pattern) if pattern.contains("ssh") => json!("ssh://host/repository"),
             Some(pattern) if pattern.contains("*:[") => json!("sha256:00"),
             Some(_) => json!("Ready"),
@@ -184,6 +187,24 @@ fn the_model_has_every_field_of_the_schema() {
 
     let written = object(&kinds::GIT_REPOSITORY);
     let read = GitRepository::read(&written).unwrap();
+    assert_eq!(serde_json::to_value(&read.spec).unwrap(), written["spec"]);
+    assert_eq!(
+        serde_json::to_value(&read.status).unwrap(),
+        written["status"]
+    );
+
+    let mut written = object(&kinds::HELM_CHART);
+    // Only of these are signatures verified.
+    written["spec"]["sourceRef"]["kind"] = json!("HelmRepository");
+    let read = HelmChart::read(&written).unwrap();
+    assert_eq!(serde_json::to_value(&read.spec).unwrap(), written["spec"]);
+    assert_eq!(
+        serde_json::to_value(&read.status).unwrap(),
+        written["status"]
+    );
+
+    let written = object(&kinds::HELM_REPOSITORY);
+    let read = HelmRepository::read(&written).unwrap();
     assert_eq!(serde_json::to_value(&read.spec).unwrap(), written["spec"]);
     assert_eq!(
         serde_json::to_value(&read.status).unwrap(),

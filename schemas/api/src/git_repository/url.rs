@@ -1,7 +1,7 @@
 //! The URL of a repository as it may be shown and recorded: without credentials.
 
 /// Stands where something is left out.
-pub(super) const WITHHELD: &str = "***";
+pub(crate) const WITHHELD: &str = "***";
 
 /// `https://***@host/path?***` for `https://user:password@host/path?token=…`.
 ///
