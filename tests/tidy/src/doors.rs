@@ -23,7 +23,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("rustls", &["engine/source", "tests/support"]),
     ("saphyr-parser", &["engine/manifest"]),
     ("seccompiler", &["engine/render"]),
-    ("tar", &["engine/source"]),
+    ("tar", &["engine/helm", "engine/source"]),
     ("wincode", STORED),
 ];
 

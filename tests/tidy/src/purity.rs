@@ -7,6 +7,7 @@ use crate::{Crate, File, Repository};
 const PURE: &[&str] = &[
     // sorted
     "engine/apply",
+    "engine/helm",
     "engine/kustomize",
     "engine/manifest",
     "engine/reduce",

@@ -27,6 +27,7 @@ const ENGINE: &[(&str, Ring)] = &[
     ("engine/apply", Ring::Pure),
     ("engine/cluster", Ring::Doors),
     ("engine/execute", Ring::Flow),
+    ("engine/helm", Ring::Pure),
     ("engine/ingest", Ring::Flow),
     ("engine/kustomize", Ring::Pure),
     ("engine/log", Ring::Doors),

@@ -1,0 +1,25 @@
+//! Helm, natively and as pure functions: a chart and values in, manifests, hooks and notes out.
+//!
+//! Start at [`Chart`], which is read from a [`Tree`](fluvial_manifest::Tree) or from a packaged chart. What
+//! templates mean is `fluvial-gotemplate`'s knowledge; where charts come from, and what becomes of a
+//! release, is the engine's. Everything here agrees with helm v4.3.1, and says so where it does not.
+//!
+//! Invariants: the same chart, values and options give the same bytes; nothing is read but what is given;
+//! nothing is fetched or executed; no input makes it panic or grow without bound.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+mod archive;
+mod chart;
+mod error;
+pub mod glob;
+mod ignore;
+pub mod manifests;
+mod metadata;
+mod order;
+pub mod version;
+mod yaml;
+
+pub use chart::{Chart, Crd, File};
+pub use error::Error;
+pub use metadata::{Dependency, Maintainer, Metadata};
+pub use order::{compare_install, compare_uninstall};
