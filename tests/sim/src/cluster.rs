@@ -116,6 +116,8 @@ pub struct Cluster {
     /// The uids of what a Kustomization left behind because it was suspended, did not prune or could
     /// not be read when it went. Whoever applies it again owns it again.
     pub orphans: BTreeSet<String>,
+    /// The uids of what a deposed leader made when its successor was already at work.
+    pub strays: BTreeSet<String>,
 }
 
 /// The kind that a change belongs to.

@@ -110,6 +110,9 @@ mutants! {
     "forgets-the-hold": "what was rolled back is built anew at the next interval",
         "engine/reduce/src/kustomization/decide.rs",
         "let hold = ‹self.core.hold.as_ref()›;" => "None";
+    "goes-back-in-time": "a watch that goes back brings deleted declarations to life",
+        "engine/ingest/src/hear.rs",
+        "let is_next = ‹*latest <= version›;" => "true";
     "hands-out-before-the-append": "commands go out before they are durable",
         "engine/runtime/src/core.rs",
         "        ‹records›\n    }\n\n    fn committed(&mut self"
@@ -135,6 +138,9 @@ mutants! {
     "loses-what-a-list-lacks": "what is missing from a listing is not gone",
         "engine/ingest/src/live.rs",
         "for object in ‹gone› {" => "Default::default()";
+    "overlooks-a-replacement": "another object of the same name and content counts as the one that was applied",
+        "engine/reduce/src/kustomization/owned.rs",
+        "seen.live != self.live || ‹self.is_replaced_by(seen)›," => "false";
     "owns-only-what-was-answered": "an apply whose answer is lost leaves objects that nobody owns",
         "engine/reduce/src/kustomization.rs",
         "‹self.intend(&apply.objects)›;" => "";
@@ -151,7 +157,8 @@ mutants! {
         "‹!now.contains(*object) && !owned.rendered.keep›" => "!now.contains(*object)";
     "repairs-nothing-that-is-gone": "an object that somebody deleted stays away",
         "engine/reduce/src/kustomization/owned.rs",
-        "_ => ‹seen.gone || seen.live != self.live›," => "!seen.gone && seen.live != self.live";
+        "let Some(seen) = seen.filter(|seen| ‹seen.is_newer_than(&self.resource_version)›) else {"
+            => "!seen.gone && seen.is_newer_than(&self.resource_version)";
     "retries-without-pause": "the next attempt follows a failure at once",
         "engine/reduce/src/schedule.rs",
         "‹(RETRY_MS_MIN << doublings).min(RETRY_MS_MAX)›" => "1";

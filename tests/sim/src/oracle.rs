@@ -236,8 +236,9 @@ impl<'a> Oracle<'a> {
             let is_left = live.owner() == owner
                 && !live.deleting
                 && set.iter().all(|it| it.object().identity() != *name);
-            let is_excused =
-                self.sim.excused.contains(name) || self.sim.cluster.orphans.contains(&live.uid);
+            let is_excused = self.sim.excused.contains(name)
+                || self.sim.cluster.orphans.contains(&live.uid)
+                || self.sim.is_stray(name, live);
             if is_left && !is_excused {
                 return Err(format!("{name} left {object} and is still there: {live:?}"));
             }

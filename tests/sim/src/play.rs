@@ -186,6 +186,13 @@ impl Play {
         self.live(manifest).is_some()
     }
 
+    /// Whether the object of a manifest is gone, as far as its owner could see to that.
+    pub fn is_gone(&self, manifest: &Manifest) -> bool {
+        let object = manifest.object().identity();
+        self.live(manifest)
+            .is_none_or(|live| self.sim.is_stray(&object, live))
+    }
+
     /// The value of a field of a live object; empty where there is none.
     pub fn value(&self, manifest: &Manifest, field: &str) -> String {
         let field = self.live(manifest).and_then(|live| live.fields.get(field));
@@ -234,7 +241,9 @@ impl Play {
     /// What the end looks like, apart from what differs from run to run.
     fn portrait(&self) -> Vec<String> {
         let lives = self.sim.cluster.lives();
-        let lives = lives.filter(|(object, _)| !self.sim.excused.contains(object));
+        let lives = lives.filter(|(object, live)| {
+            !self.sim.excused.contains(object) && !self.sim.is_stray(object, live)
+        });
         let lives = lives.map(|(object, live)| {
             let fields = live.fields.iter().map(|(field, it)| (field, &it.value));
             let fields: Vec<_> = fields.collect();

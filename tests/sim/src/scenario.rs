@@ -68,6 +68,10 @@ pub const ALL: &[(&str, Scenario)] = &[
         order::a_dependency_that_comes_later_is_waited_for,
     ),
     (
+        "a_dependency_that_fails_at_the_same_revision_holds_up_what_is_new",
+        order::a_dependency_that_fails_at_the_same_revision_holds_up_what_is_new,
+    ),
+    (
         "a_dependent_follows_its_dependency_in_order",
         order::a_dependent_follows_its_dependency_in_order,
     ),
@@ -261,6 +265,10 @@ pub const ALL: &[(&str, Scenario)] = &[
         change::one_that_cannot_be_applied_spoils_no_other,
     ),
     (
+        "one_that_was_replaced_by_its_like_is_pruned",
+        prune::one_that_was_replaced_by_its_like_is_pruned,
+    ),
+    (
         "one_who_edits_for_ever_is_answered_ever_more_slowly",
         drift::one_who_edits_for_ever_is_answered_ever_more_slowly,
     ),
@@ -271,6 +279,10 @@ pub const ALL: &[(&str, Scenario)] = &[
     (
         "suspended_midway_it_stops_and_resumed_it_ends",
         change::suspended_midway_it_stops_and_resumed_it_ends,
+    ),
+    (
+        "the_end_of_a_namesake_told_again_is_no_news",
+        change::the_end_of_a_namesake_told_again_is_no_news,
     ),
     (
         "there_and_back_is_where_it_began",

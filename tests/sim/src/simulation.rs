@@ -70,8 +70,7 @@ pub struct Simulation {
     lives: u64,
     /// The next lives that die before they say so.
     stillborn: usize,
-    /// Objects that may stay although nobody wants them: they were once to be kept, or a deposed leader
-    /// made them after its successor had let go of them.
+    /// Objects that may stay although nobody wants them: they were once to be kept.
     pub excused: BTreeSet<ObjectRef>,
 }
 

@@ -1,7 +1,10 @@
 //! What the engine does: commands, their effects and their outcomes; and time that passes in peace.
 
-use fluvial_event::{Command, Draft, Event, Timestamp};
+use std::collections::BTreeSet;
 
+use fluvial_event::{Command, Draft, Event, ObjectRef, Timestamp};
+
+use crate::cluster::{Cluster, Live};
 use crate::executor::{Faults, Outside, requests};
 use crate::fault::{Answer, Fault, Then};
 use crate::simulation::{Job, Simulation};
@@ -50,16 +53,25 @@ impl Simulation {
         let due: Vec<(fluvial_runtime::Order, usize)> = due;
         for (order, _) in due {
             self.say(|| format!("a deposed leader's {}", order.command.name()));
-            let before: Vec<_> = self.cluster.lives().map(|(it, _)| it.clone()).collect();
+            let uids = |cluster: &Cluster| -> BTreeSet<String> {
+                cluster.lives().map(|(_, live)| live.uid.clone()).collect()
+            };
+            let before = uids(&self.cluster);
             let outcome = self.carry_out(&order.command, usize::MAX, self.faults);
-            // What nobody owns any more is nobody's to take away: a lease bounds how late this can be.
-            let known = self.checker.world();
-            let made = self.cluster.lives().map(|(it, _)| it);
-            let made = made.filter(|it| !before.contains(it) && known.watched(it).is_none());
-            self.excused.extend(made.cloned());
+            let after = uids(&self.cluster);
+            self.cluster
+                .strays
+                .extend(after.difference(&before).cloned());
             self.append(vec![Draft::outcome(order.id, outcome)])?;
         }
         Ok(())
+    }
+
+    /// Whether an object came from a deposed leader, and nobody owns it. Its successor cannot know of it, so
+    /// it may stay; that an engine which lost its lease sends nothing more is what keeps it from being made.
+    pub(crate) fn is_stray(&self, object: &ObjectRef, live: &Live) -> bool {
+        let mut all = self.checker.world().kustomizations().values();
+        self.cluster.strays.contains(&live.uid) && !all.any(|it| it.owned().contains_key(object))
     }
 
     fn carry_out(&mut self, command: &Command, steps: usize, faults: Faults) -> Event {

@@ -106,6 +106,12 @@ impl Owned {
         Timestamp(self.repaired).plus_ms((500_i64 << doublings).min(longest))
     }
 
+    /// Whether `seen` is another object of this name. However alike, it is not the one that was applied, and
+    /// is not pruned: an apply makes it so.
+    pub(crate) fn is_replaced_by(&self, seen: &Seen) -> bool {
+        !self.uid.is_empty() && !seen.gone && seen.uid != self.uid
+    }
+
     /// Whether `seen` shows that the cluster no longer holds what was applied.
     pub(crate) fn has_drifted(&self, seen: Option<&Seen>) -> bool {
         let Some(seen) = seen.filter(|seen| seen.is_newer_than(&self.resource_version)) else {
@@ -114,7 +120,7 @@ impl Owned {
         match self.rendered.policy.as_str() {
             "Ignore" => false,
             "IfNotPresent" => seen.gone,
-            _ => seen.gone || seen.live != self.live,
+            _ => seen.gone || seen.live != self.live || self.is_replaced_by(seen),
         }
     }
 }
@@ -162,15 +168,21 @@ mod tests {
                 policy: policy.into(),
                 ..Rendered::default()
             },
+            uid: "1".into(),
             resource_version: "10".into(),
             live: "a".into(),
             ..Owned::default()
         };
         let seen = |resource_version: &str, live: &str, gone| Seen {
+            uid: "1".into(),
             resource_version: resource_version.into(),
             live: live.into(),
             gone,
             ..Seen::default()
+        };
+        let replaced = Seen {
+            uid: "2".into(),
+            ..seen("11", "a", false)
         };
         let cases = [
             ("", seen("11", "b", false), true),
@@ -182,6 +194,9 @@ mod tests {
             ("IfNotPresent", seen("11", "b", false), false),
             ("IfNotPresent", seen("11", "", true), true),
             ("Ignore", seen("11", "", true), false),
+            ("", replaced.clone(), true),
+            ("IfNotPresent", replaced.clone(), false),
+            ("Ignore", replaced.clone(), false),
         ];
         for (policy, seen, drifted) in cases {
             assert_eq!(
@@ -191,6 +206,11 @@ mod tests {
             );
         }
         assert!(!owned("").has_drifted(None));
+        let unknown = Owned {
+            uid: String::new(),
+            ..owned("")
+        };
+        assert!(!unknown.has_drifted(Some(&replaced)), "it was never heard");
     }
 
     #[test]

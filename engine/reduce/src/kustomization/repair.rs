@@ -2,7 +2,7 @@
 
 use fluvial_event::{ApplyObjects, Concluded, Decision, ObjectRef, Timestamp, command};
 
-use super::Kustomization;
+use super::{Kustomization, Owned};
 use crate::live::Seen;
 use crate::schedule::Due;
 use crate::world::World;
@@ -38,7 +38,7 @@ impl Kustomization {
                 next = next.min(ripe);
                 continue;
             }
-            findings.push(finding(key, seen));
+            findings.push(finding(key, owned, seen));
             objects.push(self.as_seen(&owned.rendered, world));
             if objects.len() == REPAIR_OBJECTS_MAX {
                 break;
@@ -89,7 +89,7 @@ impl Kustomization {
 }
 
 /// `Deployment/apps/podinfo: spec.replicas changed by kubectl-edit`.
-fn finding(object: &ObjectRef, seen: Option<&Seen>) -> String {
+fn finding(object: &ObjectRef, owned: &Owned, seen: Option<&Seen>) -> String {
     const NAMED_MAX: usize = 5;
     let Some(seen) = seen.filter(|seen| !seen.gone) else {
         return format!("{object}: deleted");
@@ -101,15 +101,18 @@ fn finding(object: &ObjectRef, seen: Option<&Seen>) -> String {
         .cloned()
         .collect::<Vec<_>>()
         .join(", ");
-    if fields.is_empty() {
-        fields.push_str("owned fields");
-    } else if seen.changed.len() > NAMED_MAX {
-        fields.push_str(", …");
-    }
     let by = if seen.manager.is_empty() {
         "someone"
     } else {
         &seen.manager
     };
+    if owned.is_replaced_by(seen) {
+        return format!("{object}: deleted and created again by {by}");
+    }
+    if fields.is_empty() {
+        fields.push_str("owned fields");
+    } else if seen.changed.len() > NAMED_MAX {
+        fields.push_str(", …");
+    }
     format!("{object}: {fields} changed by {by}")
 }

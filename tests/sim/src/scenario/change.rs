@@ -169,6 +169,22 @@ pub(super) fn made_again_under_its_name_it_owns_what_it_applies(it: &mut Play) {
     assert!(it.ready("k") && !it.has(&config("a")));
 }
 
+pub(super) fn the_end_of_a_namesake_told_again_is_no_news(it: &mut Play) {
+    it.commit(&[("p", vec![config("a")])]);
+    it.declare("k", spec("s0", "p"));
+    it.minutes(5);
+    // What is told again is a declaration with everything in its inventory, which is being deleted.
+    it.delete(&kustomization("k"));
+    it.until(|it| it.sim.cluster.declared(&kustomization("k")).is_none());
+    it.declare("k", spec("s0", "p"));
+    it.minutes(5);
+    let uid = it.live(&config("a")).map(|live| live.uid.clone());
+    it.declare("k", with(spec("s0", "p"), "interval", "11m".into()));
+    it.minutes(5);
+    assert!(it.ready("k"));
+    assert_eq!(it.live(&config("a")).map(|live| live.uid.clone()), uid);
+}
+
 pub(super) fn what_cannot_change_is_made_again_where_that_is_allowed(it: &mut Play) {
     let fixed = |value: &str| config("a").with(IMMUTABLE, value);
     it.commit(&[("p", vec![fixed("1"), config("b")])]);

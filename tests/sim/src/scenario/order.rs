@@ -169,3 +169,26 @@ pub(super) fn a_namespace_that_does_not_end_fails_and_heals(it: &mut Play) {
     it.minutes(30);
     assert!(it.ready("k") && it.has(&inside));
 }
+
+pub(super) fn a_dependency_that_fails_at_the_same_revision_holds_up_what_is_new(it: &mut Play) {
+    it.commit(&[
+        ("p", vec![config("a")]),
+        ("q", vec![config("b")]),
+        ("r", vec![config("c")]),
+    ]);
+    let after_k = |path| with(spec("s0", path), "dependsOn", json!([{"name": "k"}]));
+    it.declare("k", spec("s0", "p"));
+    it.declare("l", after_k("q"));
+    it.minutes(5);
+    assert!(it.ready("k") && it.ready("l"));
+    // No commit comes: that its dependency once applied this revision says nothing.
+    it.declare("k", spec("s0", "nowhere"));
+    it.minutes(2);
+    it.declare("l", after_k("r"));
+    it.minutes(5);
+    assert_eq!(it.waits("l"), "DependencyNotReady");
+    assert!(!it.has(&config("c")));
+    it.declare("k", spec("s0", "p"));
+    it.minutes(10);
+    assert!(it.ready("k") && it.ready("l") && it.has(&config("c")));
+}

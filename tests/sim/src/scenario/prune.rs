@@ -128,7 +128,7 @@ pub(super) fn deletion_in_the_middle_of_an_apply_leaves_nothing(it: &mut Play) {
     it.delete(&kustomization("k"));
     it.minutes(30);
     assert!(it.sim.cluster.declared(&kustomization("k")).is_none());
-    assert!(!it.has(&config("a")) && !it.has(&deployment("d")));
+    assert!(it.is_gone(&config("a")) && it.is_gone(&deployment("d")));
 }
 
 pub(super) fn what_leaves_while_it_is_applied_is_pruned(it: &mut Play) {
@@ -235,4 +235,20 @@ pub(super) fn a_label_taken_off_means_hands_off(it: &mut Play) {
     it.declare("k", spec("s0", "p"));
     it.minutes(15);
     assert!(it.ready("k") && it.has(&config("b")));
+}
+
+pub(super) fn one_that_was_replaced_by_its_like_is_pruned(it: &mut Play) {
+    it.commit(&[("p", vec![config("a"), config("b")])]);
+    it.declare("k", spec("s0", "p"));
+    it.minutes(15);
+    // As `kubectl replace --force` does, and only the end of it is heard of.
+    it.delete(&config("b").object());
+    it.sim
+        .cluster
+        .put(&config("b").with(OWNER, "flux-system/k"));
+    it.sim.relist().expect("the laws hold");
+    it.minutes(5);
+    it.commit(&[("p", vec![config("a")])]);
+    it.minutes(15);
+    assert!(it.ready("k") && !it.has(&config("b")));
 }
