@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fluvial_event::ObjectRef;
+use crate::name::{Identified, Name};
+use crate::table::Table;
 
 /// An object that is watched in the cluster, and for whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,32 +11,32 @@ pub struct Watched {
     /// The version it was last written with; empty where only its health is asked.
     pub version: String,
     /// The Kustomizations that own it or wait for it.
-    pub by: BTreeSet<ObjectRef>,
+    pub by: BTreeSet<Name>,
 }
 
 /// What one Kustomization refers to.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Links {
-    pub(crate) source: Option<ObjectRef>,
-    pub(crate) dependencies: Vec<ObjectRef>,
+    pub(crate) source: Option<Name>,
+    pub(crate) dependencies: Vec<Name>,
     /// By identity, with the version.
-    pub(crate) objects: BTreeMap<ObjectRef, String>,
+    pub(crate) objects: BTreeMap<Name, String>,
 }
 
 /// The references between objects, in both directions.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Index {
-    links: BTreeMap<ObjectRef, Links>,
-    users: BTreeMap<ObjectRef, BTreeSet<ObjectRef>>,
-    dependents: BTreeMap<ObjectRef, BTreeSet<ObjectRef>>,
-    watched: BTreeMap<ObjectRef, Watched>,
+    links: Table<Links>,
+    users: Table<BTreeSet<Name>>,
+    dependents: Table<BTreeSet<Name>>,
+    watched: Table<Watched>,
     /// How many watched objects there are of each group, version and kind.
     kinds: BTreeMap<(String, String, String), usize>,
 }
 
 impl Index {
     /// Replaces what `object` refers to. Answers the objects that nobody watches any more.
-    pub(crate) fn set(&mut self, object: &ObjectRef, links: Links) -> Vec<ObjectRef> {
+    pub(crate) fn set(&mut self, object: &Name, links: Links) -> Vec<Name> {
         let before = self.links.remove(object).unwrap_or_default();
         if before == links {
             if links != Links::default() {
@@ -50,15 +51,11 @@ impl Index {
             remove(&mut self.dependents, dependency, object);
         }
         if let Some(source) = &links.source {
-            self.users
-                .entry(source.clone())
-                .or_default()
-                .insert(object.clone());
+            self.users.get_or_default(source).insert(object.clone());
         }
         for dependency in &links.dependencies {
             self.dependents
-                .entry(dependency.clone())
-                .or_default()
+                .get_or_default(dependency)
                 .insert(object.clone());
         }
         let mut left = Vec::new();
@@ -75,11 +72,11 @@ impl Index {
         if links != Links::default() {
             self.links.insert(object.clone(), links);
         }
-        left.retain(|target| !self.watched.contains_key(target));
+        left.retain(|target| !self.watched.contains(target));
         left
     }
 
-    fn watch(&mut self, target: &ObjectRef, version: &str, by: &ObjectRef) {
+    fn watch(&mut self, target: &Name, version: &str, by: &Name) {
         let mut whom = self.take(target);
         whom.by.insert(by.clone());
         if !version.is_empty() {
@@ -89,7 +86,7 @@ impl Index {
         self.watched.insert(target.clone(), whom);
     }
 
-    fn unwatch(&mut self, target: &ObjectRef, by: &ObjectRef) -> bool {
+    fn unwatch(&mut self, target: &Name, by: &Name) -> bool {
         let mut whom = self.take(target);
         whom.by.remove(by);
         if whom.by.is_empty() {
@@ -100,7 +97,7 @@ impl Index {
         false
     }
 
-    fn take(&mut self, target: &ObjectRef) -> Watched {
+    fn take(&mut self, target: &Name) -> Watched {
         let Some(watched) = self.watched.remove(target) else {
             return Watched {
                 version: String::new(),
@@ -118,29 +115,29 @@ impl Index {
     }
 
     /// The Kustomizations made from `source`.
-    pub(crate) fn users(&self, source: &ObjectRef) -> impl Iterator<Item = &ObjectRef> {
+    pub(crate) fn users(&self, source: &Name) -> impl Iterator<Item = &Name> {
         self.users.get(source).into_iter().flatten()
     }
 
     /// The Kustomizations that wait for `object`.
-    pub(crate) fn dependents(&self, object: &ObjectRef) -> impl Iterator<Item = &ObjectRef> {
+    pub(crate) fn dependents(&self, object: &Name) -> impl Iterator<Item = &Name> {
         self.dependents.get(object).into_iter().flatten()
     }
 
     /// What `object` waits for.
-    pub(crate) fn dependencies(&self, object: &ObjectRef) -> &[ObjectRef] {
+    pub(crate) fn dependencies(&self, object: &impl Identified) -> &[Name] {
         self.links
             .get(object)
             .map_or(&[], |links| &links.dependencies)
     }
 
-    /// Who watches `target`, by identity.
-    pub(crate) fn watched(&self, target: &ObjectRef) -> Option<&Watched> {
-        self.watched.get(target)
+    /// Who watches `target`.
+    pub(crate) fn watched(&self, target: &impl Identified) -> Option<(&Name, &Watched)> {
+        self.watched.entry(target)
     }
 
     /// Every watched object.
-    pub(crate) fn all_watched(&self) -> impl Iterator<Item = (&ObjectRef, &Watched)> {
+    pub(crate) fn all_watched(&self) -> impl Iterator<Item = (&Name, &Watched)> {
         self.watched.iter()
     }
 
@@ -150,7 +147,7 @@ impl Index {
     }
 }
 
-fn kind_of(target: &ObjectRef, watched: &Watched) -> (String, String, String) {
+fn kind_of(target: &Name, watched: &Watched) -> (String, String, String) {
     (
         target.group.clone(),
         watched.version.clone(),
@@ -158,7 +155,7 @@ fn kind_of(target: &ObjectRef, watched: &Watched) -> (String, String, String) {
     )
 }
 
-fn remove(map: &mut BTreeMap<ObjectRef, BTreeSet<ObjectRef>>, key: &ObjectRef, value: &ObjectRef) {
+fn remove(map: &mut Table<BTreeSet<Name>>, key: &Name, value: &Name) {
     if let Some(set) = map.get_mut(key) {
         set.remove(value);
         if set.is_empty() {

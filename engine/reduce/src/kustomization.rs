@@ -22,7 +22,9 @@ use wincode::{SchemaRead, SchemaWrite};
 
 use crate::declared::Declared;
 use crate::live::Seen;
+use crate::name::{Identified, Name};
 use crate::schedule::retry_ms;
+use crate::table::Table;
 pub use owned::Owned;
 pub use rollback::Hold;
 
@@ -85,19 +87,30 @@ pub(crate) struct Core {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Kustomization {
     pub(crate) core: Core,
-    pub(crate) owned: BTreeMap<ObjectRef, Owned>,
+    pub(crate) owned: BTreeMap<Name, Owned>,
     /// The spec as decisions read it; made from the stored one.
     pub(crate) spec: Option<KustomizationSpec>,
     /// The owned objects whose state changed since it was last stored.
-    pub(crate) dirty: BTreeSet<ObjectRef>,
+    pub(crate) dirty: BTreeSet<Name>,
     /// Whether what it refers to may have changed since that was last indexed.
     pub(crate) is_unlinked: bool,
 }
 
 impl Kustomization {
     /// What it owns.
-    pub fn owned(&self) -> &BTreeMap<ObjectRef, Owned> {
+    pub fn owned(&self) -> &BTreeMap<Name, Owned> {
         &self.owned
+    }
+
+    /// One object that it owns.
+    pub(crate) fn one(&self, object: &ObjectRef) -> Option<&Owned> {
+        self.owned.get(object as &dyn Identified)
+    }
+
+    /// The name of an object that it owns or comes to own.
+    fn name_of(&self, object: &ObjectRef) -> Name {
+        let known = self.owned.get_key_value(object as &dyn Identified);
+        known.map_or_else(|| Name::of(object), |(name, _)| name.clone())
     }
 
     /// The revision that was last applied with success.
@@ -113,7 +126,7 @@ impl Kustomization {
             .iter()
             .flat_map(|attempt| &attempt.objects);
         let rendered = attempted.find(|it| it.object.as_ref().is_some_and(|it| it.is_same(object)));
-        let rendered = rendered.or_else(|| self.owned.get(object).map(|owned| &owned.rendered))?;
+        let rendered = rendered.or_else(|| self.one(object).map(|owned| &owned.rendered))?;
         Some(rendered.manifest.as_str()).filter(|manifest| !manifest.is_empty())
     }
 
@@ -135,7 +148,7 @@ impl Kustomization {
     }
 
     /// Folds in a record about this object; `seen` is what the cluster was last seen to hold.
-    pub(crate) fn evolve(&mut self, record: &Record, seen: &BTreeMap<ObjectRef, Seen>) {
+    pub(crate) fn evolve(&mut self, record: &Record, seen: &Table<Seen>) {
         match &record.event {
             Event::ResourceObserved(observed) => self.observe(observed),
             Event::ManifestsBuilt(built) => {
@@ -181,12 +194,7 @@ impl Kustomization {
         }
     }
 
-    fn issued(
-        &mut self,
-        issued: &CommandIssued,
-        record: &Record,
-        seen: &BTreeMap<ObjectRef, Seen>,
-    ) {
+    fn issued(&mut self, issued: &CommandIssued, record: &Record, seen: &Table<Seen>) {
         self.core.declared.issue(record);
         let command = issued.command.as_ref();
         match command.and_then(|command| command.kind.as_ref()) {
@@ -244,8 +252,9 @@ impl Kustomization {
                 namespace,
                 name,
             };
-            self.dirty.insert(object.identity());
-            self.owned.insert(object.identity(), Owned::adopted(object));
+            let name = Name::of(&object);
+            self.dirty.insert(name.clone());
+            self.owned.insert(name, Owned::adopted(object));
         }
     }
 
@@ -256,29 +265,23 @@ impl Kustomization {
             let Some(object) = &rendered.object else {
                 continue;
             };
-            let key = object.identity();
+            let key = self.name_of(object);
+            self.dirty.insert(key.clone());
             if let Some(owned) = self.owned.get_mut(&key) {
                 // It may come to be another object of this name, and the answer may be lost.
                 owned.uid.clear();
-                self.dirty.insert(key);
             } else {
                 self.core.inventory_changed = true;
                 self.is_unlinked = true;
-                self.dirty.insert(key.clone());
                 self.owned.insert(key, Owned::intended(rendered));
             }
         }
     }
 
     /// Repairs are counted when they begin: one that fails must slow down, too.
-    fn count_repairs(
-        &mut self,
-        objects: &[Rendered],
-        time: Timestamp,
-        seen: &BTreeMap<ObjectRef, Seen>,
-    ) {
+    fn count_repairs(&mut self, objects: &[Rendered], time: Timestamp, seen: &Table<Seen>) {
         for object in objects.iter().filter_map(|it| it.object.as_ref()) {
-            let key = object.identity();
+            let key = self.name_of(object);
             if let Some(owned) = self.owned.get_mut(&key) {
                 owned.count_repair(time, seen.get(&key));
                 self.dirty.insert(key);
@@ -336,7 +339,7 @@ impl Kustomization {
             let Some(object) = &rendered.object else {
                 return false;
             };
-            let owned = self.owned.get(&object.identity());
+            let owned = self.one(object);
             owned.is_none_or(|owned| owned.version() != object.version)
         })
     }
@@ -361,7 +364,7 @@ impl Kustomization {
             let Some(object) = applied.rendered.as_ref().and_then(|it| it.object.as_ref()) else {
                 continue;
             };
-            let key = object.identity();
+            let key = self.name_of(object);
             self.is_unlinked |= !self.owned.contains_key(&key);
             let owned = self.owned.entry(key.clone()).or_default();
             let is_other = owned.version() != object.version;
@@ -391,7 +394,7 @@ impl Kustomization {
             return;
         }
         for object in outcome.pruned.iter().chain(&outcome.left) {
-            let key = object.identity();
+            let key = self.name_of(object);
             self.owned.remove(&key);
             self.core.inventory_changed = true;
             self.is_unlinked = true;
@@ -437,10 +440,10 @@ impl Kustomization {
 
     /// After success, what is not in the set is owned no more: it was pruned, or is to be kept.
     fn forget_what_left(&mut self, attempt: &Attempt) {
-        let now: BTreeSet<_> = attempt.identities().collect();
+        let now = attempt.identities();
         let (dirty, is_unlinked) = (&mut self.dirty, &mut self.is_unlinked);
         self.owned.retain(|object, _| {
-            let stays = now.contains(object);
+            let stays = now.contains(object as &dyn Identified);
             if !stays {
                 *is_unlinked = true;
                 dirty.insert(object.clone());
@@ -457,10 +460,8 @@ fn fingerprint(artifact: &Artifact) -> String {
 }
 
 impl Attempt {
-    fn identities(&self) -> impl Iterator<Item = ObjectRef> {
-        self.objects
-            .iter()
-            .filter_map(|it| it.object.as_ref())
-            .map(ObjectRef::identity)
+    fn identities(&self) -> BTreeSet<&dyn Identified> {
+        let named = self.objects.iter().filter_map(|it| it.object.as_ref());
+        named.map(|object| object as &dyn Identified).collect()
     }
 }

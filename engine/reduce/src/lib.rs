@@ -17,10 +17,12 @@ mod git_repository;
 mod index;
 mod kustomization;
 mod live;
+mod name;
 mod schedule;
 #[cfg(test)]
 mod script;
 mod state;
+mod table;
 #[cfg(test)]
 mod tests;
 mod world;
@@ -30,6 +32,8 @@ pub use git_repository::Source;
 pub use index::Watched;
 pub use kustomization::{Hold, Kustomization, Owned};
 pub use live::Seen;
+pub use name::{Identified, Name};
 pub use schedule::Due;
 pub use state::{Error, Key};
+pub use table::Table;
 pub use world::{Decided, World};

@@ -146,8 +146,11 @@ fn prunes_only_what_left_the_inventory() {
     assert_eq!(said, ["prune b,c"], "a is as it was");
     let said = script.answer(&k, pruned(&["b", "c"]));
     assert_eq!(said, ["ready ReconciliationSucceeded"]);
-    let owned = script.world.kustomizations()[&k.identity()].owned();
-    assert!(owned.keys().eq([&object("a").identity()]), "{owned:?}");
+    let owned = script.world.kustomizations().get(&k).unwrap().owned();
+    assert!(
+        owned.keys().map(|it| &**it).eq([&object("a").identity()]),
+        "{owned:?}"
+    );
 }
 
 #[test]

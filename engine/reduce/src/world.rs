@@ -2,6 +2,7 @@
 
 mod ask;
 mod store;
+mod touched;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,15 +14,11 @@ use crate::git_repository::Source;
 use crate::index::{Index, Links};
 use crate::kustomization::Kustomization;
 use crate::live::Seen;
+use crate::name::{Identified, Name};
 use crate::schedule::Due;
 use crate::state::Key;
-
-/// The record that touched an object last: what its decision follows from.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Touch {
-    cause: Id,
-    correlation: Id,
-}
+use crate::table::{Marked, Table};
+use touched::{Touch, Touched};
 
 /// A decision with what it follows from.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,28 +34,50 @@ pub struct Decided {
 /// The owned objects of one Kustomization that something was heard of.
 #[derive(Clone, Debug, Default)]
 struct Suspects {
-    all: BTreeSet<ObjectRef>,
+    all: BTreeSet<Name>,
     /// Those of whom it was heard since they were last looked at: the others have drifted.
-    new: BTreeSet<ObjectRef>,
+    new: BTreeSet<Name>,
 }
 
 /// Everything known about every object, as of one offset.
 #[derive(Clone, Debug, Default)]
 pub struct World {
     now: Timestamp,
-    pub(crate) sources: BTreeMap<ObjectRef, Source>,
-    pub(crate) kustomizations: BTreeMap<ObjectRef, Kustomization>,
-    bystanders: BTreeMap<ObjectRef, Bystander>,
-    alerts: BTreeMap<ObjectRef, Alert>,
-    providers: BTreeMap<ObjectRef, Provider>,
-    pub(crate) seen: BTreeMap<ObjectRef, Seen>,
+    pub(crate) sources: Table<Source>,
+    pub(crate) kustomizations: Table<Kustomization>,
+    bystanders: Table<Bystander>,
+    alerts: Table<Alert>,
+    providers: Table<Provider>,
+    pub(crate) seen: Table<Seen>,
     // What follows is derived: it is never stored and is no part of the state.
     index: Index,
-    suspects: BTreeMap<ObjectRef, Suspects>,
-    touched: BTreeMap<ObjectRef, Touch>,
-    timers: BTreeMap<ObjectRef, Timestamp>,
-    queue: BTreeSet<(Timestamp, ObjectRef)>,
-    dirty: BTreeSet<Key>,
+    suspects: Table<Suspects>,
+    touched: Touched,
+    timers: Table<Timestamp>,
+    queue: BTreeSet<(Timestamp, Name)>,
+    dirty: Marked<Key<Name>>,
+}
+
+/// The kinds that have a module of their own, and everything else.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    GitRepository,
+    Kustomization,
+    Alert,
+    Provider,
+    Bystander,
+}
+
+impl Kind {
+    fn of(object: &ObjectRef) -> Self {
+        match (object.group.as_str(), object.kind.as_str()) {
+            ("source.toolkit.fluxcd.io", "GitRepository") => Self::GitRepository,
+            ("kustomize.toolkit.fluxcd.io", "Kustomization") => Self::Kustomization,
+            ("notification.toolkit.fluxcd.io", "Alert") => Self::Alert,
+            ("notification.toolkit.fluxcd.io", "Provider") => Self::Provider,
+            _ => Self::Bystander,
+        }
+    }
 }
 
 impl World {
@@ -67,7 +86,7 @@ impl World {
     /// Total and deterministic: no clock, no chance, no error, whatever the record says.
     pub fn evolve(&mut self, record: &Record) {
         self.now = self.now.max(record.time);
-        self.dirty.insert(Key::Clock);
+        self.dirty.mark(Key::Clock);
         match &record.event {
             Event::TermStarted(_) => self.touch_all(record),
             Event::WatchGap(_) => {}
@@ -76,9 +95,9 @@ impl World {
             }
             Event::ObjectGone(event) => self.see(event.object.as_ref(), Seen::gone(event), record),
             Event::ObjectsApplied(event) => {
-                if let Some(object) = event.object.as_ref().map(ObjectRef::identity) {
-                    let is_awaited = self.one(&object).is_some_and(|it| it.awaits(record));
-                    self.tell(&object, record);
+                if let Some(object) = &event.object {
+                    let is_awaited = self.one(object).is_some_and(|it| it.awaits(record));
+                    self.tell(object, record);
                     if is_awaited {
                         self.see_applied(event, record);
                     }
@@ -86,7 +105,7 @@ impl World {
             }
             Event::ResourceDeleted(event) => {
                 if let Some(object) = &event.object {
-                    self.forget(&object.identity(), record);
+                    self.forget(object, record);
                 }
             }
             event @ (Event::ResourceObserved(_)
@@ -109,7 +128,7 @@ impl World {
             | Event::Waited(_)
             | Event::Concluded(_)) => {
                 if let Some(object) = event.object() {
-                    self.tell(&object.identity(), record);
+                    self.tell(object, record);
                 }
             }
         }
@@ -118,8 +137,7 @@ impl World {
     /// The next decision that is due, or `None` when everything has been decided. The decision takes
     /// effect when its record is folded in; until then this answers the same.
     pub fn decide(&mut self) -> Option<Decided> {
-        while let Some((object, touch)) = self.touched.first_key_value() {
-            let (object, touch) = (object.clone(), *touch);
+        while let Some((object, touch)) = self.touched.first() {
             let due = self.due(&object);
             if let Due::Now(decision) = due {
                 let Touch { cause, correlation } = touch;
@@ -129,7 +147,7 @@ impl World {
                     decision,
                 });
             }
-            self.touched.remove(&object);
+            self.touched.take_first();
             self.set_timer(&object, &due);
             self.clear_suspects(&object);
         }
@@ -137,19 +155,15 @@ impl World {
     }
 
     /// Something was heard of `owned`, which `object` owns or waits for.
-    fn suspect(&mut self, object: &ObjectRef, owned: &ObjectRef) {
-        if !self.suspects.contains_key(object) {
-            self.suspects.insert(object.clone(), Suspects::default());
-        }
-        if let Some(suspects) = self.suspects.get_mut(object)
-            && suspects.new.insert(owned.clone())
-        {
+    fn suspect(&mut self, object: &Name, owned: &Name) {
+        let suspects = self.suspects.get_or_default(object);
+        if suspects.new.insert(owned.clone()) {
             suspects.all.insert(owned.clone());
         }
     }
 
     /// Nothing is due: who has not drifted by now is not suspected until something new is heard.
-    fn clear_suspects(&mut self, object: &ObjectRef) {
+    fn clear_suspects(&mut self, object: &Name) {
         let Some(suspects) = self.suspects.get_mut(object) else {
             return;
         };
@@ -167,29 +181,28 @@ impl World {
 
     /// Drops what is due and undecided: replay does, where the log decided otherwise.
     pub fn pass(&mut self) {
-        while let Some((object, _)) = self.touched.pop_first() {
+        while let Some(object) = self.touched.take_first() {
             let due = self.due(&object);
             self.set_timer(&object, &due);
         }
     }
 
-    fn due(&self, object: &ObjectRef) -> Due {
-        if let Some(source) = self.sources.get(object) {
-            source.decide(object, self.now)
-        } else if let Some(kustomization) = self.kustomizations.get(object) {
-            kustomization.decide(object, self.now, self)
-        } else if let Some(bystander) = self.bystanders.get(object) {
-            bystander.decide(object)
-        } else if let Some(alert) = self.alerts.get(object) {
-            alert.decide(object, self.now)
-        } else if let Some(provider) = self.providers.get(object) {
-            provider.decide(object, self.now)
-        } else {
-            Due::Never
-        }
+    fn due(&self, object: &Name) -> Due {
+        let now = self.now;
+        let due = match Kind::of(object) {
+            Kind::GitRepository => self.sources.get(object).map(|it| it.decide(object, now)),
+            Kind::Kustomization => {
+                let kustomization = self.kustomizations.get(object);
+                kustomization.map(|it| it.decide(object, now, self))
+            }
+            Kind::Alert => self.alerts.get(object).map(|it| it.decide(object, now)),
+            Kind::Provider => self.providers.get(object).map(|it| it.decide(object, now)),
+            Kind::Bystander => self.bystanders.get(object).map(|it| it.decide(object)),
+        };
+        due.unwrap_or(Due::Never)
     }
 
-    fn set_timer(&mut self, object: &ObjectRef, due: &Due) {
+    fn set_timer(&mut self, object: &Name, due: &Due) {
         if let Some(before) = self.timers.remove(object) {
             self.queue.remove(&(before, object.clone()));
         }
@@ -202,8 +215,8 @@ impl World {
     }
 
     /// The object that wants to be woken first, and when.
-    pub fn next_timer(&self) -> Option<&(Timestamp, ObjectRef)> {
-        self.queue.first()
+    pub fn next_timer(&self) -> Option<(Timestamp, &ObjectRef)> {
+        self.queue.first().map(|(time, object)| (*time, &**object))
     }
 
     /// The objects whose time has come at `now`.
@@ -211,50 +224,38 @@ impl World {
         self.queue
             .iter()
             .take_while(move |(time, _)| *time <= now)
-            .map(|(_, object)| object)
+            .map(|(_, object)| &**object)
     }
 
     fn tell(&mut self, object: &ObjectRef, record: &Record) {
         // Only a declaration makes an object known; news of others came too late.
-        if !matches!(record.event, Event::ResourceObserved(_)) && self.one(object).is_none() {
-            return;
-        }
-        let kind = (object.group.as_str(), object.kind.as_str());
-        match kind {
-            ("source.toolkit.fluxcd.io", "GitRepository") => {
-                self.sources
-                    .entry(object.clone())
-                    .or_default()
-                    .evolve(record);
-                self.dirty.insert(Key::Source(object.clone()));
+        let known = self.entry(object).map(|(name, _)| name.clone());
+        let object = &match known {
+            Some(name) => name,
+            None if matches!(record.event, Event::ResourceObserved(_)) => Name::of(object),
+            None => return,
+        };
+        match Kind::of(object) {
+            Kind::GitRepository => {
+                self.sources.get_or_default(object).evolve(record);
+                self.dirty.mark(Key::Source(object.clone()));
             }
-            ("kustomize.toolkit.fluxcd.io", "Kustomization") => {
-                self.kustomizations
-                    .entry(object.clone())
-                    .or_default()
-                    .evolve(record, &self.seen);
+            Kind::Kustomization => {
+                let kustomization = self.kustomizations.get_or_default(object);
+                kustomization.evolve(record, &self.seen);
                 self.settle_kustomization(object);
             }
-            ("notification.toolkit.fluxcd.io", "Alert") => {
-                self.alerts
-                    .entry(object.clone())
-                    .or_default()
-                    .evolve(record);
-                self.dirty.insert(Key::Alert(object.clone()));
+            Kind::Alert => {
+                self.alerts.get_or_default(object).evolve(record);
+                self.dirty.mark(Key::Alert(object.clone()));
             }
-            ("notification.toolkit.fluxcd.io", "Provider") => {
-                self.providers
-                    .entry(object.clone())
-                    .or_default()
-                    .evolve(record);
-                self.dirty.insert(Key::Provider(object.clone()));
+            Kind::Provider => {
+                self.providers.get_or_default(object).evolve(record);
+                self.dirty.mark(Key::Provider(object.clone()));
             }
-            _ => {
-                self.bystanders
-                    .entry(object.clone())
-                    .or_default()
-                    .evolve(record);
-                self.dirty.insert(Key::Bystander(object.clone()));
+            Kind::Bystander => {
+                self.bystanders.get_or_default(object).evolve(record);
+                self.dirty.mark(Key::Bystander(object.clone()));
             }
         }
         self.touch(object, record);
@@ -262,8 +263,8 @@ impl World {
     }
 
     /// Brings the index and the list of changes up to date after a Kustomization evolved.
-    fn settle_kustomization(&mut self, object: &ObjectRef) {
-        self.dirty.insert(Key::Kustomization(object.clone()));
+    fn settle_kustomization(&mut self, object: &Name) {
+        self.dirty.mark(Key::Kustomization(object.clone()));
         let Some(kustomization) = self.kustomizations.get_mut(object) else {
             return;
         };
@@ -271,7 +272,7 @@ impl World {
         let is_unlinked = std::mem::take(&mut kustomization.is_unlinked);
         for owned in dirty {
             self.suspect(object, &owned);
-            self.dirty.insert(Key::Owned(object.clone(), owned));
+            self.dirty.mark(Key::Owned(object.clone(), owned));
         }
         if is_unlinked {
             self.relink(object);
@@ -282,22 +283,22 @@ impl World {
     #[cfg(test)]
     pub(crate) fn is_linked(&self) -> bool {
         let mut index = Index::default();
-        for object in self.kustomizations.keys() {
+        for object in self.kustomizations.names() {
             index.set(object, self.links(object));
         }
         index == self.index
     }
 
-    fn relink(&mut self, object: &ObjectRef) {
+    fn relink(&mut self, object: &Name) {
         let links = self.links(object);
         for left in self.index.set(object, links) {
             if self.seen.remove(&left).is_some() {
-                self.dirty.insert(Key::Seen(left));
+                self.dirty.mark(Key::Seen(left));
             }
         }
     }
 
-    fn links(&self, object: &ObjectRef) -> Links {
+    fn links(&self, object: &Name) -> Links {
         let Some(kustomization) = self.kustomizations.get(object) else {
             return Links::default();
         };
@@ -306,7 +307,7 @@ impl World {
             objects.extend(
                 Self::health_targets_of(object, spec)
                     .into_iter()
-                    .map(|it| (it, String::new())),
+                    .map(|it| (Name::of(&it), String::new())),
             );
         }
         for (key, owned) in &kustomization.owned {
@@ -318,20 +319,26 @@ impl World {
             .iter()
             .flat_map(|attempt| &attempt.objects);
         for target in attempted.filter_map(|rendered| rendered.object.as_ref()) {
-            objects.insert(target.identity(), target.version.clone());
+            match objects.get_mut(target as &dyn Identified) {
+                Some(version) => target.version.clone_into(version),
+                None => drop(objects.insert(Name::of(target), target.version.clone())),
+            }
         }
         let spec = kustomization.spec.as_ref();
         Links {
-            source: spec.map(|spec| Self::source_of(object, spec)),
+            source: spec.map(|spec| Name::of(&Self::source_of(object, spec))),
             dependencies: spec
                 .map(|spec| Self::dependencies_of(object, spec))
-                .unwrap_or_default(),
+                .unwrap_or_default()
+                .iter()
+                .map(Name::of)
+                .collect(),
             objects,
         }
     }
 
     /// Touches those who read what changed about `object`.
-    fn touch_around(&mut self, object: &ObjectRef, record: &Record) {
+    fn touch_around(&mut self, object: &Name, record: &Record) {
         let reads = matches!(
             record.event,
             Event::ResourceObserved(_)
@@ -353,24 +360,16 @@ impl World {
         }
     }
 
-    fn touch(&mut self, object: &ObjectRef, record: &Record) {
+    fn touch(&mut self, object: &Name, record: &Record) {
         let touch = Touch {
             cause: record.id,
             correlation: record.correlation,
         };
-        self.touched.insert(object.clone(), touch);
+        self.touched.insert(object, touch);
     }
 
     fn touch_all(&mut self, record: &Record) {
-        let all: Vec<_> = self
-            .sources
-            .keys()
-            .chain(self.kustomizations.keys())
-            .chain(self.bystanders.keys())
-            .chain(self.alerts.keys())
-            .chain(self.providers.keys())
-            .cloned()
-            .collect();
+        let all: Vec<_> = self.names().cloned().collect();
         for object in all {
             self.touch(&object, record);
         }
@@ -387,41 +386,41 @@ impl World {
     }
 
     fn see(&mut self, object: Option<&ObjectRef>, seen: Seen, record: &Record) {
-        let Some(object) = object.map(ObjectRef::identity) else {
-            return;
-        };
-        let Some(watched) = self.index.watched(&object) else {
+        let Some((object, watched)) = object.and_then(|it| self.index.watched(it)) else {
             return;
         };
         // A watch may lag behind what an apply answered: what is older is no news.
-        if self.seen.get(&object).is_some_and(|it| it.is_later(&seen)) {
+        if self.seen.get(object).is_some_and(|it| it.is_later(&seen)) {
             return;
         }
-        for by in watched.by.clone() {
+        let (object, by) = (object.clone(), watched.by.clone());
+        for by in by {
             self.suspect(&by, &object);
             self.touch(&by, record);
         }
-        self.dirty.insert(Key::Seen(object.clone()));
+        self.dirty.mark(Key::Seen(object.clone()));
         self.seen.insert(object, seen);
     }
 
     fn forget(&mut self, object: &ObjectRef, record: &Record) {
+        let known = self.entry(object).map(|(name, _)| name.clone());
+        let object = &known.unwrap_or_else(|| Name::of(object));
         if self.sources.remove(object).is_some() {
-            self.dirty.insert(Key::Source(object.clone()));
+            self.dirty.mark(Key::Source(object.clone()));
         }
         if self.bystanders.remove(object).is_some() {
-            self.dirty.insert(Key::Bystander(object.clone()));
+            self.dirty.mark(Key::Bystander(object.clone()));
         }
         if self.alerts.remove(object).is_some() {
-            self.dirty.insert(Key::Alert(object.clone()));
+            self.dirty.mark(Key::Alert(object.clone()));
         }
         if self.providers.remove(object).is_some() {
-            self.dirty.insert(Key::Provider(object.clone()));
+            self.dirty.mark(Key::Provider(object.clone()));
         }
         if let Some(kustomization) = self.kustomizations.remove(object) {
-            self.dirty.insert(Key::Kustomization(object.clone()));
+            self.dirty.mark(Key::Kustomization(object.clone()));
             for owned in kustomization.owned.into_keys() {
-                self.dirty.insert(Key::Owned(object.clone(), owned));
+                self.dirty.mark(Key::Owned(object.clone(), owned));
             }
         }
         self.suspects.remove(object);

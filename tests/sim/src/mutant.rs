@@ -92,7 +92,7 @@ mutants! {
         ".is_some_and(|it| ‹it.id == record.cause.0›)" => "true";
     "believes-old-news": "a watch that lags overrides what an apply answered",
         "engine/reduce/src/world.rs",
-        "if ‹self.seen.get(&object).is_some_and(|it| it.is_later(&seen))› {" => "false";
+        "if ‹self.seen.get(object).is_some_and(|it| it.is_later(&seen))› {" => "false";
     "compares-the-wrong-generation": "what was declared since the last attempt is taken for done",
         "engine/reduce/src/declared.rs",
         ".is_some_and(|last| ‹last.generation == self.generation›)"
@@ -154,7 +154,8 @@ mutants! {
             => "std::mem::take(&mut self.listed).into_iter().take(0).collect()";
     "prunes-what-is-to-be-kept": "the marker against pruning is not heeded",
         "engine/reduce/src/kustomization/decide.rs",
-        "‹!now.contains(*object) && !owned.rendered.keep›" => "!now.contains(*object)";
+        "‹!now.contains(*object as &dyn Identified) && !owned.rendered.keep›"
+            => "!now.contains(*object as &dyn Identified)";
     "repairs-nothing-that-is-gone": "an object that somebody deleted stays away",
         "engine/reduce/src/kustomization/owned.rs",
         "let Some(seen) = seen.filter(|seen| ‹seen.is_newer_than(&self.resource_version)›) else {"

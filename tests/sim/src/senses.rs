@@ -194,7 +194,7 @@ impl Simulation {
     /// When the engine wants to be woken next, by its own clock made ours.
     pub fn next_timer(&self) -> Option<Timestamp> {
         let engine = self.engine.as_ref()?;
-        let at = engine.world().next_timer().map(|(at, _)| *at)?;
+        let at = engine.world().next_timer().map(|(at, _)| at)?;
         Some(at.plus_ms(-self.skew_ms))
     }
 }

@@ -11,6 +11,7 @@ use fluvial_manifest::ObjectId;
 
 use super::health::Verdict;
 use super::{Attempt, End, Kustomization, fingerprint};
+use crate::name::{Identified, Name};
 use crate::schedule::{Due, jittered_ms};
 use crate::world::World;
 
@@ -274,10 +275,10 @@ impl Kustomization {
 
     /// With how its object was last seen, so that the executor can tell whether it changed anything.
     pub(super) fn as_seen(&self, rendered: &Rendered, world: &World) -> Rendered {
-        let key = rendered.object.as_ref().map(ObjectRef::identity);
-        let live = key.and_then(|key| match world.seen.get(&key) {
+        let object = rendered.object.as_ref();
+        let live = object.and_then(|object| match world.seen.get(object) {
             Some(seen) => (!seen.gone).then(|| seen.live.clone()),
-            None => self.owned.get(&key).map(|owned| owned.live.clone()),
+            None => self.one(object).map(|owned| owned.live.clone()),
         });
         Rendered {
             live: live.unwrap_or_default(),
@@ -289,15 +290,14 @@ impl Kustomization {
         let Some(object) = rendered.object.as_ref() else {
             return false;
         };
-        let key = object.identity();
-        match self.owned.get(&key) {
+        match self.one(object) {
             _ if rendered.policy == "Ignore" => false,
             None => true,
             Some(owned) => {
                 thorough
                     || owned.rendered.manifest != rendered.manifest
                     || owned.version() != object.version
-                    || owned.has_drifted(world.seen.get(&key))
+                    || owned.has_drifted(world.seen.get(object))
             }
         }
     }
@@ -305,16 +305,18 @@ impl Kustomization {
     /// What is owned and not in the set, in no particular order: the executor deletes in reverse of
     /// the order of application.
     fn stale(&self, attempt: &Attempt, world: &World) -> Vec<Doomed> {
-        let now: BTreeSet<_> = attempt.identities().collect();
+        let now = attempt.identities();
         self.owned
             .iter()
-            .filter(|(object, owned)| !now.contains(*object) && !owned.rendered.keep)
+            .filter(|(object, owned)| {
+                !now.contains(*object as &dyn Identified) && !owned.rendered.keep
+            })
             .map(|(object, _)| self.doom(object, world))
             .collect()
     }
 
     pub(super) fn doom(&self, object: &ObjectRef, world: &World) -> Doomed {
-        let owned = self.owned.get(object);
+        let owned = self.one(object);
         let version = owned.map(|it| it.version().to_owned()).unwrap_or_default();
         // A namesake that someone created later has another uid, and is not ours to delete.
         let uid = owned.map(|it| it.uid.clone()).filter(|uid| !uid.is_empty());
@@ -476,8 +478,11 @@ impl Kustomization {
 
     /// The inventory, if it is another than was last said. After success, only what is in the set.
     pub(super) fn inventory_to_say(&self, succeeded: Option<&Attempt>) -> Option<Inventory> {
-        let set: Option<BTreeSet<_>> = succeeded.map(|attempt| attempt.identities().collect());
-        let stays = |object: &ObjectRef| set.as_ref().is_none_or(|set| set.contains(object));
+        let set = succeeded.map(Attempt::identities);
+        let stays = |object: &Name| {
+            let set = set.as_ref();
+            set.is_none_or(|set| set.contains(object as &dyn Identified))
+        };
         if !self.core.inventory_changed && self.owned.keys().all(stays) {
             return None;
         }

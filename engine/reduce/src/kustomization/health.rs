@@ -1,5 +1,7 @@
 //! Whether what a Kustomization waits for is healthy, by what the watch last showed.
 
+use std::borrow::Cow;
+
 use fluvial_api::KustomizationSpec;
 use fluvial_event::{Health, ObjectRef, Rendered};
 
@@ -30,7 +32,7 @@ impl Kustomization {
                     && it
                         .object
                         .as_ref()
-                        .is_some_and(|target| target.identity() != *object)
+                        .is_some_and(|target| !target.is_same(object))
             });
             return self.verdict(all, world);
         }
@@ -38,7 +40,7 @@ impl Kustomization {
             World::health_targets_of(object, spec)
                 .into_iter()
                 .map(|target| {
-                    let health = if self.owned.contains_key(&target) {
+                    let health = if self.one(&target).is_some() {
                         self.health_of(&target, world)
                     } else {
                         world
@@ -46,7 +48,7 @@ impl Kustomization {
                             .get(&target)
                             .map_or(Health::NotFound, crate::live::Seen::health)
                     };
-                    (target, health)
+                    (Cow::Owned(target), health)
                 }),
         )
     }
@@ -57,9 +59,8 @@ impl Kustomization {
         world: &World,
     ) -> Verdict {
         verdict(objects.filter_map(|it| it.object.as_ref()).map(|object| {
-            let object = object.identity();
-            let health = self.health_of(&object, world);
-            (object, health)
+            let health = self.health_of(object, world);
+            (Cow::Borrowed(object), health)
         }))
     }
 
@@ -67,7 +68,7 @@ impl Kustomization {
     /// what drifted is repaired first. What was seen of the very version that was applied is that,
     /// whatever its digest: where two own an object, it may have been taken by the other's manifest.
     fn health_of(&self, object: &ObjectRef, world: &World) -> Health {
-        let (Some(owned), Some(seen)) = (self.owned.get(object), world.seen.get(object)) else {
+        let (Some(owned), Some(seen)) = (self.one(object), world.seen.get(object)) else {
             return Health::InProgress;
         };
         let is_held = !owned.has_drifted(Some(seen));
@@ -81,11 +82,11 @@ impl Kustomization {
 }
 
 /// Failure first, then what is missing. The sentences are Flux's.
-fn verdict(objects: impl Iterator<Item = (ObjectRef, Health)>) -> Verdict {
+fn verdict<'a>(objects: impl Iterator<Item = (Cow<'a, ObjectRef>, Health)>) -> Verdict {
     let unhealthy: Vec<_> = objects
         .filter(|(_, health)| *health != Health::Current)
         .collect();
-    let said = |those: Vec<&(ObjectRef, Health)>| {
+    let said = |those: Vec<&(Cow<ObjectRef>, Health)>| {
         let each: Vec<_> = those
             .iter()
             .map(|(object, health)| format!("{object} status: '{}'", word(*health)))

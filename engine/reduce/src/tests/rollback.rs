@@ -129,7 +129,11 @@ impl Script {
 }
 
 fn hold(world: &World) -> Option<&crate::Hold> {
-    world.kustomizations()[&kustomization("k").identity()].hold()
+    world
+        .kustomizations()
+        .get(&kustomization("k"))
+        .unwrap()
+        .hold()
 }
 
 const SUCCEEDED: [&str; 1] = ["ready ReconciliationSucceeded"];

@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use fluvial_api::KustomizationSpec;
 use fluvial_event::{Artifact, Id, ObjectRef, Timestamp};
 
-use super::World;
+use super::{Kind, World};
 use crate::bystander::Bystander;
 use crate::declared::{Declared, Outstanding};
 use crate::git_repository::Source;
 use crate::index::Watched;
 use crate::kustomization::Kustomization;
 use crate::live::Seen;
+use crate::name::{Identified, Name};
+use crate::table::Table;
 
 /// What reducers ask of each other.
 impl World {
@@ -43,7 +45,7 @@ impl World {
 
     /// Whether an object of this name is declared.
     pub(crate) fn knows(&self, object: &ObjectRef) -> bool {
-        self.sources.contains_key(object) || self.bystanders.contains_key(object)
+        self.sources.contains(object) || self.bystanders.contains(object)
     }
 
     pub(crate) fn dependencies_of(object: &ObjectRef, spec: &KustomizationSpec) -> Vec<ObjectRef> {
@@ -91,7 +93,7 @@ impl World {
         let mut came_from: BTreeMap<&ObjectRef, &ObjectRef> = BTreeMap::new();
         let mut open = vec![object];
         while let Some(at) = open.pop() {
-            for next in self.index.dependencies(at) {
+            for next in self.index.dependencies(at).iter().map(|it| &**it) {
                 if next == object {
                     return Some(path(object, at, &came_from));
                 }
@@ -105,7 +107,7 @@ impl World {
     }
 
     /// The owned objects of `object` that something was heard of since they were last in order.
-    pub(crate) fn suspects(&self, object: &ObjectRef) -> impl Iterator<Item = &ObjectRef> {
+    pub(crate) fn suspects(&self, object: &ObjectRef) -> impl Iterator<Item = &Name> {
         self.suspects.get(object).into_iter().flat_map(|it| &it.all)
     }
 }
@@ -137,42 +139,29 @@ impl World {
     }
 
     /// The GitRepositories.
-    pub fn sources(&self) -> &BTreeMap<ObjectRef, Source> {
+    pub fn sources(&self) -> &Table<Source> {
         &self.sources
     }
 
     /// The Kustomizations.
-    pub fn kustomizations(&self) -> &BTreeMap<ObjectRef, Kustomization> {
+    pub fn kustomizations(&self) -> &Table<Kustomization> {
         &self.kustomizations
     }
 
     /// Every declared object, with its uid.
     pub fn declared(&self) -> impl Iterator<Item = (&ObjectRef, &Declared)> {
-        let sources = self
-            .sources
-            .iter()
-            .map(|(object, it)| (object, &it.declared));
-        let kustomizations = self
-            .kustomizations
-            .iter()
-            .map(|(object, it)| (object, &it.core.declared));
-        let bystanders = self
-            .bystanders
-            .iter()
-            .map(|(object, it)| (object, it.declared()));
-        let alerts = self
-            .alerts
-            .iter()
-            .map(|(object, it)| (object, &it.declared));
-        let providers = self
-            .providers
-            .iter()
-            .map(|(object, it)| (object, &it.declared));
+        let all = self.names().filter_map(|name| self.entry(name));
+        all.map(|(name, declared)| (&**name, declared))
+    }
+
+    /// The names of every declared object.
+    pub(super) fn names(&self) -> impl Iterator<Item = &Name> {
+        let sources = self.sources.names();
         sources
-            .chain(kustomizations)
-            .chain(bystanders)
-            .chain(alerts)
-            .chain(providers)
+            .chain(self.kustomizations.names())
+            .chain(self.bystanders.names())
+            .chain(self.alerts.names())
+            .chain(self.providers.names())
     }
 
     /// Every command that has no outcome yet.
@@ -183,7 +172,7 @@ impl World {
 
     /// What began the command that `object` waits for, if its id is `cause`.
     pub fn correlation_of(&self, object: &ObjectRef, cause: Id) -> Option<Id> {
-        let declared = self.one(&object.identity())?;
+        let declared = self.one(object)?;
         let outstanding = declared
             .outstanding
             .as_ref()
@@ -191,38 +180,44 @@ impl World {
         Some(Id(outstanding.correlation))
     }
 
-    /// One declared object, by identity.
-    pub fn one(&self, object: &ObjectRef) -> Option<&Declared> {
-        if let Some(source) = self.sources.get(object) {
-            return Some(&source.declared);
-        }
-        if let Some(kustomization) = self.kustomizations.get(object) {
-            return Some(&kustomization.core.declared);
-        }
-        if let Some(alert) = self.alerts.get(object) {
-            return Some(&alert.declared);
-        }
-        if let Some(provider) = self.providers.get(object) {
-            return Some(&provider.declared);
-        }
-        self.bystanders.get(object).map(Bystander::declared)
+    /// One declared object.
+    pub fn one(&self, object: &impl Identified) -> Option<&Declared> {
+        self.entry(object).map(|(_, declared)| declared)
     }
 
-    /// Who watches an object, by identity.
+    /// One declared object, and its name as it is kept here.
+    pub(super) fn entry(&self, object: &impl Identified) -> Option<(&Name, &Declared)> {
+        fn of<'a, V>(
+            found: Option<(&'a Name, &'a V)>,
+            declared: impl FnOnce(&'a V) -> &'a Declared,
+        ) -> Option<(&'a Name, &'a Declared)> {
+            found.map(|(name, it)| (name, declared(it)))
+        }
+        match Kind::of(object.object()) {
+            Kind::GitRepository => of(self.sources.entry(object), |it| &it.declared),
+            Kind::Kustomization => of(self.kustomizations.entry(object), |it| &it.core.declared),
+            Kind::Alert => of(self.alerts.entry(object), |it| &it.declared),
+            Kind::Provider => of(self.providers.entry(object), |it| &it.declared),
+            Kind::Bystander => of(self.bystanders.entry(object), Bystander::declared),
+        }
+    }
+
+    /// Who watches an object.
     pub fn watched(&self, object: &ObjectRef) -> Option<&Watched> {
-        self.index.watched(object)
+        self.index.watched(object).map(|(_, watched)| watched)
     }
 
     /// Whether one who watches an object has a command under way, which may be writing it just now.
     pub fn is_in_hand(&self, object: &ObjectRef) -> bool {
-        let is_busy = |by: &ObjectRef| self.one(by).is_some_and(|it| it.outstanding.is_some());
-        let watched = self.index.watched(object);
+        let is_busy = |by: &Name| self.one(by).is_some_and(|it| it.outstanding.is_some());
+        let watched = self.watched(object);
         watched.is_some_and(|watched| watched.by.iter().any(is_busy))
     }
 
     /// Every watched object, by identity.
     pub fn all_watched(&self) -> impl Iterator<Item = (&ObjectRef, &Watched)> {
-        self.index.all_watched()
+        let all = self.index.all_watched();
+        all.map(|(name, watched)| (&**name, watched))
     }
 
     /// The kinds that have to be watched: group, version (may be empty), kind.
@@ -230,14 +225,14 @@ impl World {
         self.index.kinds()
     }
 
-    /// What was last seen of an object, by identity.
+    /// What was last seen of an object.
     pub fn seen(&self, object: &ObjectRef) -> Option<&Seen> {
         self.seen.get(object)
     }
 
     /// The manifest that a watched object is held to: that of the attempt in hand, else the applied.
     pub fn manifest_of(&self, object: &ObjectRef) -> Option<&str> {
-        let watched = self.index.watched(object)?;
+        let watched = self.watched(object)?;
         watched
             .by
             .iter()

@@ -6,6 +6,7 @@ use fluvial_event::{Digest, Timestamp};
 
 use super::World;
 use crate::kustomization::Kustomization;
+use crate::name::Name;
 use crate::state::{self, Error, Key, Value};
 
 /// How the world is stored and read back.
@@ -15,7 +16,7 @@ impl World {
 
     /// What changed since this was last asked: keys with their values, `None` for what is gone.
     pub fn changes(&mut self) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
-        let dirty = std::mem::take(&mut self.dirty);
+        let dirty = self.dirty.take();
         dirty
             .iter()
             .map(|key| {
@@ -27,7 +28,7 @@ impl World {
             .collect()
     }
 
-    fn value(&self, key: &Key) -> Option<Value> {
+    fn value(&self, key: &Key<Name>) -> Option<Value> {
         match key {
             Key::Clock => Some(Value::Clock(self.now.0)),
             Key::Source(object) => self
@@ -62,14 +63,14 @@ impl World {
         }
     }
 
-    fn keys(&self) -> BTreeSet<Key> {
+    fn keys(&self) -> BTreeSet<Key<Name>> {
         let mut keys = BTreeSet::from([Key::Clock]);
-        keys.extend(self.sources.keys().cloned().map(Key::Source));
-        keys.extend(self.bystanders.keys().cloned().map(Key::Bystander));
-        keys.extend(self.alerts.keys().cloned().map(Key::Alert));
-        keys.extend(self.providers.keys().cloned().map(Key::Provider));
-        keys.extend(self.seen.keys().cloned().map(Key::Seen));
-        for (object, kustomization) in &self.kustomizations {
+        keys.extend(self.sources.names().cloned().map(Key::Source));
+        keys.extend(self.bystanders.names().cloned().map(Key::Bystander));
+        keys.extend(self.alerts.names().cloned().map(Key::Alert));
+        keys.extend(self.providers.names().cloned().map(Key::Provider));
+        keys.extend(self.seen.names().cloned().map(Key::Seen));
+        for (object, kustomization) in self.kustomizations.iter() {
             keys.insert(Key::Kustomization(object.clone()));
             keys.extend(
                 kustomization
@@ -110,25 +111,25 @@ impl World {
             match state::from_bytes(&key, &value)? {
                 (Key::Clock, Value::Clock(time)) => world.now = Timestamp(time),
                 (Key::Source(object), Value::Source(source)) => {
-                    world.sources.insert(object, *source);
+                    world.sources.insert(Name::of(&object), *source);
                 }
                 (Key::Kustomization(object), Value::Kustomization(core)) => {
                     world
                         .kustomizations
-                        .insert(object, Kustomization::restored(*core));
+                        .insert(Name::of(&object), Kustomization::restored(*core));
                 }
                 (Key::Owned(object, key), Value::Owned(value)) => owned.push((object, key, *value)),
                 (Key::Seen(object), Value::Seen(seen)) => {
-                    world.seen.insert(object, *seen);
+                    world.seen.insert(Name::of(&object), *seen);
                 }
                 (Key::Bystander(object), Value::Bystander(bystander)) => {
-                    world.bystanders.insert(object, *bystander);
+                    world.bystanders.insert(Name::of(&object), *bystander);
                 }
                 (Key::Alert(object), Value::Alert(alert)) => {
-                    world.alerts.insert(object, *alert);
+                    world.alerts.insert(Name::of(&object), *alert);
                 }
                 (Key::Provider(object), Value::Provider(provider)) => {
-                    world.providers.insert(object, *provider);
+                    world.providers.insert(Name::of(&object), *provider);
                 }
                 (key, _) => return Err(Error(format!("{key:?} holds a value of another kind"))),
             }
@@ -137,10 +138,11 @@ impl World {
             let Some(kustomization) = world.kustomizations.get_mut(&object) else {
                 return Err(Error(format!("{object} owns objects but is not there")));
             };
+            let key = Name::of(&key);
             kustomization.owned.insert(key.clone(), value);
-            world.suspect(&object, &key);
+            world.suspect(&Name::of(&object), &key);
         }
-        let all: Vec<_> = world.kustomizations.keys().cloned().collect();
+        let all: Vec<_> = world.kustomizations.names().cloned().collect();
         for object in &all {
             world.relink(object);
         }
@@ -150,7 +152,7 @@ impl World {
     }
 
     fn set_all_timers(&mut self) {
-        let all: Vec<_> = self.declared().map(|(object, _)| object.clone()).collect();
+        let all: Vec<_> = self.names().cloned().collect();
         for object in all {
             let due = self.due(&object);
             self.set_timer(&object, &due);
