@@ -91,7 +91,7 @@ impl Owner {
     }
 
     /// Labels an object as this owner's.
-    pub(crate) fn mark(&self, object: &mut Value) {
+    pub fn mark(&self, object: &mut Value) {
         object::set_label(object, label::KUSTOMIZATION_NAME, &self.name);
         object::set_label(object, label::KUSTOMIZATION_NAMESPACE, &self.namespace);
     }

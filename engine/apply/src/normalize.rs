@@ -40,6 +40,17 @@ pub fn objects(
     owner: &Owner,
     scope: &dyn Fn(&ObjectId) -> Option<Scope>,
 ) -> Result<Vec<Object>, Error> {
+    let mut objects = as_listed(manifests, owner, scope)?;
+    order::sort(&mut objects);
+    Ok(objects)
+}
+
+/// The same, in the order of the manifests.
+pub fn as_listed(
+    manifests: Vec<Value>,
+    owner: &Owner,
+    scope: &dyn Fn(&ObjectId) -> Option<Scope>,
+) -> Result<Vec<Object>, Error> {
     let mut objects = Vec::with_capacity(manifests.len());
     for mut value in manifests {
         let (mut id, version) = identity(&value).map_err(|problem| refuse(&value, problem))?;
@@ -55,7 +66,6 @@ pub fn objects(
         let problem = "it is there more than once; remove all but one".to_owned();
         return Err(refuse(&twice.value, problem));
     }
-    order::sort(&mut objects);
     Ok(objects)
 }
 

@@ -1,14 +1,13 @@
 //! `BuildKustomization`: from an artifact and a spec to manifests, each stored under its digest.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use fluvial_api::KustomizationSpec;
-use fluvial_api::kustomization::{SubstituteKind, SubstituteStrategy};
 use fluvial_apply::marker::Ssa;
-use fluvial_apply::{Markers, Object, Owner, Scope, normalize, order};
+use fluvial_apply::{Markers, Object, Owner, normalize, order};
 use fluvial_event::{
     BuildFailed, BuildKustomization, Digest, Event, ManifestsBuilt, ObjectRef, ParseDigestError,
     RECORD_BYTES_MAX, Rendered,
@@ -18,7 +17,7 @@ use fluvial_manifest::digest::canonical;
 use fluvial_manifest::{ObjectId, Value};
 use fluvial_render::{Job, Refusal};
 
-use crate::{Executor, Trouble, data, named};
+use crate::{Executor, Trouble, named, scopes, variables};
 
 /// What the names of all objects of a Kustomization may take. Every decision about them names some of
 /// them again, and says a little more about each: this is far enough below what a record may have.
@@ -88,9 +87,14 @@ impl Executor {
                 "cannot build {object}: spec.{field} is not supported by this version of Fluvial; remove it"
             ))));
         }
-        let variables = match self.variables(object, &spec).await? {
-            Ok(variables) => variables,
-            Err(refusal) => return Ok(Err(refusal)),
+        let variables = match &spec.post_build {
+            None => None,
+            Some(post_build) => {
+                match variables::of(Some(&self.cluster), &object.namespace, post_build).await? {
+                    Ok(variables) => variables,
+                    Err(refusal) => return Ok(Err(refusal)),
+                }
+            }
         };
         let job = Job {
             artifact: blob,
@@ -114,83 +118,13 @@ impl Executor {
             .await?)
     }
 
-    /// The variables to substitute; `None` where nothing is to be substituted.
-    async fn variables(
-        &self,
-        object: &ObjectRef,
-        spec: &KustomizationSpec,
-    ) -> Result<Result<Option<BTreeMap<String, String>>, Refusal>, Trouble> {
-        let Some(post_build) = &spec.post_build else {
-            return Ok(Ok(None));
-        };
-        let mut variables = BTreeMap::new();
-        for from in &post_build.substitute_from {
-            let kind = match from.kind {
-                SubstituteKind::Secret => "Secret",
-                SubstituteKind::ConfigMap => "ConfigMap",
-            };
-            match data::read(&self.cluster, kind, &object.namespace, &from.name).await? {
-                Some(data) => variables.extend(data.into_iter().map(|(name, value)| {
-                    (name, String::from_utf8_lossy(&value).replace('\n', ""))
-                })),
-                None if from.optional => {}
-                None => {
-                    return Ok(Err(Refusal::build(format!(
-                        "cannot substitute variables: {kind}/{}/{} is not there; create it or set optional: true",
-                        object.namespace, from.name
-                    ))));
-                }
-            }
-        }
-        variables.extend(
-            post_build
-                .substitute
-                .iter()
-                .map(|(name, value)| (name.clone(), value.replace('\n', ""))),
-        );
-        let is_due = match post_build.substitute_strategy {
-            SubstituteStrategy::WithVariables => !variables.is_empty(),
-            SubstituteStrategy::Always => true,
-        };
-        Ok(Ok(is_due.then_some(variables)))
-    }
-
     /// The manifests as objects of their owner, in the order in which they are applied.
     async fn normalized(
         &self,
         object: &ObjectRef,
         manifests: Vec<Value>,
     ) -> Result<Result<Vec<Object>, Refusal>, Trouble> {
-        use fluvial_manifest::object as read;
-        let kinds: BTreeSet<_> = manifests
-            .iter()
-            .map(|manifest| {
-                let (group, version) = read::group_version(read::api_version(manifest));
-                (
-                    group.to_owned(),
-                    version.to_owned(),
-                    read::kind(manifest).to_owned(),
-                )
-            })
-            .collect();
-        let mut scopes = BTreeMap::new();
-        for (group, version, kind) in kinds {
-            match self.cluster.resource(&group, &version, &kind).await {
-                Ok(resource) => {
-                    let scope = if resource.namespaced {
-                        Scope::Namespaced
-                    } else {
-                        Scope::Cluster
-                    };
-                    scopes.insert((group, kind), scope);
-                }
-                Err(error) if error.retry() == fluvial_cluster::Retry::Soon => {
-                    return Err(error.into());
-                }
-                // Its definition may come with the same manifests; else the apply says what is missing.
-                Err(_) => {}
-            }
-        }
+        let scopes = scopes::of(&self.cluster, &manifests).await?;
         let owner = Owner {
             name: object.name.clone(),
             namespace: object.namespace.clone(),

@@ -4,10 +4,8 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use fluvial_cluster::{Cluster, Reference};
+use fluvial_cluster::{Cluster, Error, Reference};
 use serde_json::Value;
-
-use crate::Trouble;
 
 /// The data of a Secret or ConfigMap; `None` where it is not there.
 pub(crate) async fn read(
@@ -15,7 +13,7 @@ pub(crate) async fn read(
     kind: &str,
     namespace: &str,
     name: &str,
-) -> Result<Option<BTreeMap<String, Vec<u8>>>, Trouble> {
+) -> Result<Option<BTreeMap<String, Vec<u8>>>, Error> {
     let Some(object) = cluster
         .get(&Reference::new("v1", kind, namespace, name))
         .await?

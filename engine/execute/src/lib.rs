@@ -13,6 +13,8 @@ mod fetch_git;
 mod finalizer;
 mod prune;
 mod recall;
+pub mod scopes;
+pub mod variables;
 
 use std::path::PathBuf;
 use std::sync::Arc;

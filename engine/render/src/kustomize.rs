@@ -114,9 +114,22 @@ pub(crate) fn render(
             ),
         });
     }
+    here(tree, path, spec, variables, STRICT)
+}
+
+/// The manifests that `spec` makes of the directory `path` of `tree`, whatever path it names itself, built
+/// in this very process: for the files of whoever runs it, never for a stranger's. Where `strict`, a
+/// variable that has neither value nor default is an error.
+pub fn here(
+    tree: &Tree,
+    path: &str,
+    spec: &KustomizationSpec,
+    variables: Option<&BTreeMap<String, String>>,
+    strict: bool,
+) -> Result<Vec<Value>, Refusal> {
     let objects = flux::build_flux(tree, path, &overlay::of(spec)).map_err(Refusal::build)?;
     let objects = match variables {
-        Some(variables) => substitute(objects, variables, STRICT).map_err(Refusal::build)?,
+        Some(variables) => substitute(objects, variables, strict).map_err(Refusal::build)?,
         None => objects,
     };
     match objects.iter().find(|object| is_deeper(object, DEPTH_MAX)) {

@@ -25,6 +25,7 @@ mod worker;
 pub use breach::Breach;
 pub use confine::{Confinement, Fence, Missing};
 pub use job::{Job, Refusal};
+pub use kustomize::here;
 pub use limits::Limits;
 pub use pool::{Error, Fetch, Pool};
 pub use renderer::Renderer;

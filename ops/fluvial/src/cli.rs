@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    check, completion, create, delete, deliveries, diff, export, get, history, install, log,
+    build, check, completion, create, delete, deliveries, diff, export, get, history, install, log,
     reconcile, render, replay, rollback, run, suspend, uninstall, version, why,
 };
 use crate::connect::Globals;
@@ -40,6 +40,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     // sorted
+    Build(build::BuildArgs),
     Check(check::CheckArgs),
     Completion(completion::CompletionArgs),
     Create(create::CreateArgs),

@@ -1,6 +1,7 @@
 //! One file for each thing that can be done.
 
 // sorted
+pub(crate) mod build;
 pub(crate) mod check;
 pub(crate) mod completion;
 pub(crate) mod create;
@@ -33,12 +34,13 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
     let Cli { globals, command } = cli;
     match command {
         // sorted
+        Command::Build(args) => build::run(&globals, &args).await,
         Command::Check(args) => check::run(&globals, &args).await,
         Command::Completion(args) => completion::run(&args),
         Command::Create(args) => create::run(&globals, &args).await,
         Command::Delete(args) => delete::run(&globals, &args).await,
         Command::Deliveries(args) => deliveries::run(&globals, &args),
-        Command::Diff(args) => Ok(diff::run(&globals, &args)),
+        Command::Diff(args) => Ok(diff::run(&globals, &args).await),
         Command::Export(args) => export::run(&globals, &args).await,
         Command::Get(args) => get::run(&globals, &args).await,
         Command::History(args) => history::run(&globals, &args),

@@ -1,13 +1,15 @@
-//! From a directory on disk to a tree: the kustomization, and what it and its bases name.
+//! From a directory on disk to a tree: the kustomization, and what it and its bases name; of a directory
+//! without one, as Flux admits it, every manifest.
 //!
 //! The root of the tree is the root of the file system, so that a base may be anywhere; only what
 //! is named is read. Links are kept as links, so that the load restriction sees them.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use fluvial_manifest::{Entry, Tree, Value, yaml};
+use fluvial_source::{IGNORE_FILE, Ignore};
 
 const FILE_NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
@@ -17,22 +19,91 @@ const PATH_BYTES_MAX: usize = 1_024;
 /// The tree that `dir` needs, and the path of `dir` in it.
 pub(crate) fn read(dir: &Path) -> io::Result<(Tree, String)> {
     let root = dir.canonicalize()?;
-    let mut reader = Reader {
-        tree: Tree::new(),
-        seen: BTreeSet::new(),
-        seen_dirs: BTreeSet::new(),
-        plugins: BTreeSet::new(),
-        dirs: VecDeque::from([root.clone()]),
-    };
-    while let Some(dir) = reader.dirs.pop_front() {
-        if reader.seen_dirs.insert(dir.clone()) {
-            reader.dir(&dir)?;
-        }
-        if reader.dirs.is_empty() {
-            reader.plugin_names()?;
+    let mut reader = Reader::new(&root);
+    reader.read()?;
+    Ok((reader.tree, tree_path(&root)))
+}
+
+/// The tree that `dir` needs as the path of a Flux Kustomization with these `components`, and the path of
+/// `dir` in it. Of a directory without a kustomization, what one of the `ignored` patterns or a
+/// `.sourceignore` matches is left out; without patterns nothing is, as in flux.
+pub(crate) fn read_flux(
+    dir: &Path,
+    components: &[String],
+    ignored: &[String],
+) -> io::Result<(Tree, String)> {
+    let root = dir.canonicalize()?;
+    let mut reader = Reader::new(&root);
+    let components = components
+        .iter()
+        .filter_map(|it| root.join(it).canonicalize().ok());
+    reader.dirs.extend(components);
+    if !has_kustomization(&root) {
+        let mut files = Vec::new();
+        manifests(&root, &mut files, &mut reader.dirs)?;
+        let ignore = ignore(&root, ignored)?;
+        for file in files {
+            let relative = file.strip_prefix(&root).unwrap_or(&file).to_string_lossy();
+            if !ignore.as_ref().is_some_and(|it| it.excludes(&relative)) {
+                reader.file(&file)?;
+            }
         }
     }
+    reader.read()?;
     Ok((reader.tree, tree_path(&root)))
+}
+
+fn has_kustomization(dir: &Path) -> bool {
+    FILE_NAMES.iter().any(|name| dir.join(name).is_file())
+}
+
+/// The manifests below `dir`, and the directories among them that have a kustomization.
+fn manifests(dir: &Path, files: &mut Vec<PathBuf>, dirs: &mut VecDeque<PathBuf>) -> io::Result<()> {
+    for entry in std::fs::read_dir(dir)? {
+        let entry = entry?;
+        let path = entry.path();
+        if entry.file_type()?.is_dir() {
+            if has_kustomization(&path) {
+                dirs.push_back(path);
+            } else {
+                manifests(&path, files, dirs)?;
+            }
+        } else if path
+            .extension()
+            .is_some_and(|it| it == "yaml" || it == "yml")
+            && path.is_file()
+        {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// The rules of a directory; none unless some were given.
+fn ignore(root: &Path, ignored: &[String]) -> io::Result<Option<Ignore>> {
+    if ignored.is_empty() {
+        return Ok(None);
+    }
+    let mut rules = BTreeMap::new();
+    let mut dirs = VecDeque::from([root.to_owned()]);
+    while let Some(dir) = dirs.pop_front() {
+        for entry in std::fs::read_dir(&dir)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                dirs.push_back(entry.path());
+            } else if entry.file_name() == IGNORE_FILE {
+                let path = entry.path();
+                let relative = path.strip_prefix(root).unwrap_or(&path).to_string_lossy();
+                rules.insert(relative.into_owned(), std::fs::read(&path)?);
+            }
+        }
+    }
+    let mut files: Vec<_> = rules
+        .iter()
+        .map(|it| (it.0.as_str(), it.1.as_slice()))
+        .collect();
+    files.sort_by_key(|it| it.0.matches('/').count());
+    Ok(Some(Ignore::new(files, Some(&ignored.join("\n")))))
 }
 
 struct Reader {
@@ -45,6 +116,29 @@ struct Reader {
 }
 
 impl Reader {
+    fn new(root: &Path) -> Self {
+        Self {
+            tree: Tree::new(),
+            seen: BTreeSet::new(),
+            seen_dirs: BTreeSet::new(),
+            plugins: BTreeSet::new(),
+            dirs: VecDeque::from([root.to_owned()]),
+        }
+    }
+
+    /// Reads the directories that are waiting, and those that they name.
+    fn read(&mut self) -> io::Result<()> {
+        while let Some(dir) = self.dirs.pop_front() {
+            if self.seen_dirs.insert(dir.clone()) {
+                self.dir(&dir)?;
+            }
+            if self.dirs.is_empty() {
+                self.plugin_names()?;
+            }
+        }
+        Ok(())
+    }
+
     fn dir(&mut self, dir: &Path) -> io::Result<()> {
         for name in FILE_NAMES {
             let path = dir.join(name);

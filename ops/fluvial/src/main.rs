@@ -11,6 +11,7 @@ mod disk;
 mod engine;
 mod index;
 mod json;
+mod local;
 mod objects;
 mod output;
 mod position;

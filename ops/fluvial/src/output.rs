@@ -1,6 +1,6 @@
 //! `-o`: the forms in which things are printed.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
@@ -36,6 +36,11 @@ pub(crate) fn print(text: &str) -> Result<()> {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         written => written.context("cannot write to stdout"),
     }
+}
+
+/// Whether stdout is a terminal whose owner wants colours.
+pub(crate) fn is_coloured() -> bool {
+    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }
 
 /// Text from outside without what would move a terminal's cursor or change its colours.

@@ -10,6 +10,11 @@ pub(crate) fn success(text: &str) {
     eprintln!("✔ {text}");
 }
 
+/// It was done, and there is something to know about it.
+pub(crate) fn warning(text: &str) {
+    eprintln!("⚠️ {text}");
+}
+
 /// It could not be done.
 pub(crate) fn failure(text: &str) {
     eprintln!("✗ {text}");

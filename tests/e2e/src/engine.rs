@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus};
+use std::process::{Command, ExitStatus, Output};
 use std::sync::{Mutex, MutexGuard};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -218,13 +218,25 @@ impl Engine {
             .with_context(|| format!("{args:?} printed no JSON: {printed}"))
     }
 
+    /// The exit code of a command, and all that it said.
+    pub fn exit(&self, args: &[&str]) -> Result<(i32, String)> {
+        let output = self.output(args, &[])?;
+        let code = output.status.code().context("it was killed")?;
+        let said = [output.stdout, output.stderr].concat();
+        Ok((code, String::from_utf8(said)?))
+    }
+
+    /// The same, of a command that reads the data directory.
+    pub fn exit_of_data(&self, args: &[&str]) -> Result<(i32, String)> {
+        let data = self.data();
+        let data = data
+            .to_str()
+            .context("the data directory has a strange name")?;
+        self.exit(&[args, &["--data", data]].concat())
+    }
+
     fn run(&self, args: &[&str], more: &[&str]) -> Result<String> {
-        let output = Command::new(&self.binary)
-            .args(args)
-            .args(more)
-            .env("KUBECONFIG", &self.kubeconfig)
-            .output()
-            .context("cannot start fluvial")?;
+        let output = self.output(args, more)?;
         ensure!(
             output.status.success(),
             "cannot run fluvial {}: {}{}",
@@ -233,6 +245,15 @@ impl Engine {
             String::from_utf8_lossy(&output.stderr).trim()
         );
         String::from_utf8(output.stdout).context("cannot read what fluvial printed")
+    }
+
+    fn output(&self, args: &[&str], more: &[&str]) -> Result<Output> {
+        Command::new(&self.binary)
+            .args(args)
+            .args(more)
+            .env("KUBECONFIG", &self.kubeconfig)
+            .output()
+            .context("cannot start fluvial")
     }
 
     fn log(&self) -> PathBuf {

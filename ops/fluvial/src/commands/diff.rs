@@ -1,26 +1,22 @@
-//! `fluvial diff`: what the recorded manifests of two points in time say differently.
+//! `fluvial diff`: two points in time, or local files and the cluster.
 
+mod kustomization;
+mod live;
+mod positions;
 mod print;
+mod report;
 mod sets;
 
-use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
-use clap::Args;
-use fluvial_api::kinds;
-use fluvial_event::{ObjectRef, Offset, Timestamp};
-use fluvial_log::index::Index;
-use fluvial_view::difference::{self, Difference};
-use serde::Serialize;
+use clap::{Args, Subcommand};
 
 use crate::connect::Globals;
 use crate::data::DataArgs;
-use crate::output::{self, Format};
-use crate::position::{self, Position};
-use crate::{commands::why, say};
+use crate::output::Format;
+use crate::say;
 
-/// Compare what was declared at two points in time, object by object and field by field
+/// Compare what was declared at two points in time, or local files with the cluster
 ///
 /// A and B are offsets, revisions (Flux's form, a commit or how one begins), times (RFC 3339), ages such
 /// as 2h, or `now`. What is compared are the manifests as they were built and recorded; needs no cluster,
@@ -28,15 +24,49 @@ use crate::{commands::why, say};
 /// Values of Secrets are never shown. Exits with 0 where nothing differs, with 1 where something does, and
 /// with 2 when it cannot tell.
 #[derive(Args, Debug)]
-#[command(after_help = "Examples:
+#[command(
+    subcommand_negates_reqs = true,
+    override_usage = "fluvial diff [OPTIONS] <A> [B]\n       fluvial diff kustomization [OPTIONS] --path <DIR> <NAME>",
+    after_help = "Examples:
   fluvial diff 2h now --data ./data
   fluvial diff 6f1c0a2b 9d3e7c11 --for kustomization/app
   fluvial diff 42 97 --for deployment/podinfo -n apps
-  fluvial diff 2026-11-23T10:00:00Z now -o json")]
+  fluvial diff 2026-11-23T10:00:00Z now -o json
+  fluvial diff kustomization app --path ./deploy     # what these files would change in the cluster"
+)]
 pub(crate) struct DiffArgs {
+    #[command(subcommand)]
+    what: Option<What>,
+    #[command(flatten)]
+    positions: PositionArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Show what local files would change in the cluster, as a Kustomization
+    ///
+    /// Builds as `fluvial build kustomization` does, asks the API server what an apply of each object would
+    /// come to (a server-side dry run: nothing changes), and shows what differs. Values of Secrets are
+    /// masked. Exits with 0 where nothing differs, with 1 where something does, and with 2 when it cannot
+    /// tell.
+    #[command(
+        visible_alias = "ks",
+        after_help = "Examples:
+  fluvial diff kustomization app --path ./deploy
+  fluvial diff kustomization app --path ./deploy --kustomization-file ./clusters/app.yaml
+  fluvial diff kustomization app --path ./deploy --kustomization-file app.yaml --ignore-not-found
+  fluvial diff kustomization app --path ./deploy --progress-bar=false -o json
+  fluvial diff kustomization apps --path ./clusters/a --recursive \\
+    --local-sources GitRepository/flux-system/flux-system=."
+    )]
+    Kustomization(Box<kustomization::KustomizationArgs>),
+}
+
+#[derive(Args, Debug)]
+struct PositionArgs {
     /// The older point
-    #[arg(value_name = "A")]
-    from: String,
+    #[arg(value_name = "A", required = true)]
+    from: Option<String>,
     /// The newer point
     #[arg(value_name = "B", default_value = "now")]
     to: String,
@@ -50,119 +80,19 @@ pub(crate) struct DiffArgs {
     data: DataArgs,
 }
 
-/// A side of the comparison.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Side {
-    offset: Offset,
-    time: Timestamp,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    commit: Option<String>,
-}
-
-/// The whole answer.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Compared {
-    from: Side,
-    to: Side,
-    objects: Vec<Difference>,
-}
-
-pub(crate) fn run(globals: &Globals, args: &DiffArgs) -> ExitCode {
-    /// As of diff(1).
+pub(crate) async fn run(globals: &Globals, args: &DiffArgs) -> ExitCode {
+    /// As of diff(1), and of flux.
     const TROUBLE: u8 = 2;
-    match compare(globals, args).and_then(|compared| {
-        show(&compared, args.output)?;
-        Ok(compared.objects.is_empty())
-    }) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
+    let differs = match &args.what {
+        None => positions::run(globals, &args.positions),
+        Some(What::Kustomization(it)) => kustomization::run(globals, it).await,
+    };
+    match differs {
+        Ok(false) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::FAILURE,
         Err(error) => {
             say::failure(&format!("{error:#}"));
             ExitCode::from(TROUBLE)
-        }
-    }
-}
-
-fn compare(globals: &Globals, args: &DiffArgs) -> Result<Compared> {
-    let memory = args.data.memory()?;
-    let index = memory.index()?;
-    let (from, to) = (
-        position::parse(&args.from, &index)?,
-        position::parse(&args.to, &index)?,
-    );
-    let about = match &args.about {
-        None => None,
-        Some(text) => match why::find(&index, std::slice::from_ref(text), &globals.namespace)? {
-            None => bail!("cannot compare {text}: it is on no record"),
-            about => about,
-        },
-    };
-    let owners = sets::owners(&index, about.as_ref(), [&from, &to])?;
-    let (mut old, mut new) = (sets::Set::new(), sets::Set::new());
-    for owner in &owners {
-        old.extend(sets::of(&index, owner, &from)?);
-        new.extend(sets::of(&index, owner, &to)?);
-    }
-    let (before, after) = sets::manifests(memory.log(), &old, &new)?;
-    let mut objects = difference::objects(&before, &after);
-    if let Some(about) = about.filter(|it| !is_kustomization(it)) {
-        objects.retain(|it| it.object.is_same(&about));
-    }
-    Ok(Compared {
-        from: side(&index, from)?,
-        to: side(&index, to)?,
-        objects,
-    })
-}
-
-fn is_kustomization(object: &ObjectRef) -> bool {
-    object.kind == kinds::KUSTOMIZATION.kind && object.group == kinds::KUSTOMIZATION.group
-}
-
-fn side(index: &Index<'_>, position: Position) -> Result<Side> {
-    Ok(Side {
-        offset: position.offset,
-        time: index.record(position.offset)?.time,
-        commit: position.commit,
-    })
-}
-
-fn show(compared: &Compared, format: Option<Format>) -> Result<()> {
-    match format {
-        Some(Format::Json) => output::json(compared),
-        Some(Format::Yaml) => output::yaml(compared),
-        Some(Format::Name) => {
-            let lines = compared.objects.iter().map(|it| format!("{}\n", it.object));
-            output::print(&lines.collect::<String>())
-        }
-        None | Some(Format::Wide) => {
-            if compared.objects.is_empty() {
-                say::success("nothing differs");
-                return Ok(());
-            }
-            let is_coloured =
-                std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-            let head = |sign: &str, side: &Side| {
-                let commit = side.commit.as_ref().map(|it| format!("  {it}"));
-                format!(
-                    "{sign} offset {}  {}{}\n",
-                    side.offset,
-                    side.time,
-                    commit.unwrap_or_default()
-                )
-            };
-            let sides = format!(
-                "{}{}",
-                head("---", &compared.from),
-                head("+++", &compared.to)
-            );
-            let whole = format == Some(Format::Wide);
-            output::print(&format!(
-                "{sides}{}",
-                print::text(&compared.objects, is_coloured, whole)
-            ))
         }
     }
 }

@@ -82,6 +82,65 @@ impl Secrets {
         (before, after, masked)
     }
 
+    /// Replaces in two states of an object what must not be shown, so that it is still seen where they
+    /// differ.
+    pub fn withhold(&self, old: &mut Value, new: &mut Value) {
+        self.withhold_in(old, new, false);
+    }
+
+    fn withhold_in(&self, old: &mut Value, new: &mut Value, is_secret: bool) {
+        if old.is_string()
+            && new.is_string()
+            && old != new
+            && (is_secret || self.is_in(old) || self.is_in(new))
+        {
+            *old = Value::from(format!("{HIDDEN} (before)"));
+            *new = Value::from(format!("{HIDDEN} (after)"));
+            return;
+        }
+        match (&mut *old, &mut *new) {
+            (Value::Object(_), Value::Object(_)) => {
+                let keys: Vec<String> = [&*old, &*new]
+                    .into_iter()
+                    .filter_map(Value::as_object)
+                    .flat_map(|it| it.keys().cloned())
+                    .collect();
+                for key in keys {
+                    let is_secret = is_secret || hides(old, &key) || hides(new, &key);
+                    match (old.get_mut(&key), new.get_mut(&key)) {
+                        (Some(old), Some(new)) => self.withhold_in(old, new, is_secret),
+                        (Some(it), None) | (None, Some(it)) => self.cover(it, is_secret),
+                        (None, None) => {}
+                    }
+                }
+            }
+            (Value::Array(before), Value::Array(after)) if before.len() == after.len() => {
+                for (old, new) in before.iter_mut().zip(after) {
+                    self.withhold_in(old, new, is_secret);
+                }
+            }
+            (_, _) => {
+                self.cover(old, is_secret);
+                self.cover(new, is_secret);
+            }
+        }
+    }
+
+    fn cover(&self, value: &mut Value, is_secret: bool) {
+        match value {
+            Value::Array(items) => items.iter_mut().for_each(|it| self.cover(it, is_secret)),
+            Value::Object(map) => map.values_mut().for_each(|it| self.cover(it, is_secret)),
+            Value::Null => {}
+            Value::String(_) | Value::Bool(_) | Value::Number(_) => {
+                if is_secret || self.is_in(value) {
+                    *value = Value::from(HIDDEN);
+                } else {
+                    *value = without_credentials(value);
+                }
+            }
+        }
+    }
+
     fn is_in(&self, value: &Value) -> bool {
         match value {
             Value::String(text) => {

@@ -9,12 +9,14 @@
 
 mod alerts;
 mod apply;
+mod asked;
 mod deletion;
 mod drift;
 mod errors;
 mod health;
 mod hostile;
 mod kills;
+mod local;
 mod manifests;
 mod outages;
 mod real;
@@ -32,11 +34,13 @@ fn a_commit_becomes_a_healthy_cluster() {
     let stage = Stage::start(Leading::Elected).unwrap();
     let scenarios = [
         apply::SCENARIOS,
+        asked::SCENARIOS,
         deletion::SCENARIOS,
         drift::SCENARIOS,
         errors::SCENARIOS,
         health::SCENARIOS,
         hostile::SCENARIOS,
+        local::SCENARIOS,
         rollback::SCENARIOS,
         seen::SCENARIOS,
         takeover::SCENARIOS,

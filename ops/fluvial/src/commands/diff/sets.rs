@@ -9,7 +9,7 @@ use fluvial_log::index::Index;
 use fluvial_manifest::Value;
 use fluvial_view::difference::Manifests;
 
-use super::is_kustomization;
+use super::positions::is_kustomization;
 use crate::position::Position;
 
 /// The records that say what a Kustomization consists of.

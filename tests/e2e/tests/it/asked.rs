@@ -1,0 +1,182 @@
+//! What the log is asked: why an object is as it is, and what two points in time say differently.
+
+use fluvial_e2e::{PATIENCE, Scenario, Scene};
+use fluvial_support::wait;
+use serde_json::{Value, json};
+
+use crate::manifests::config_map;
+
+pub(crate) const SCENARIOS: &[Scenario] = &[
+    (
+        "a-difference-names-fields-and-no-secret",
+        a_difference_names_fields_and_no_secret,
+    ),
+    (
+        "why-follows-a-dependency-to-its-root",
+        why_follows_a_dependency_to_its_root,
+    ),
+    ("why-goes-back-to-the-commit", why_goes_back_to_the_commit),
+];
+
+fn why_goes_back_to_the_commit(scene: &Scene<'_>) {
+    let commit = scene.begin(&[("a.yaml", &config_map("a", "one"))]);
+    scene.kustomization("app", json!({}));
+    scene.deployed("app");
+    let answer = why(scene, "configmap/a");
+    let said = answer["sentence"].as_str().unwrap();
+    for words in [
+        &format!(
+            "ConfigMap/{}/a is as commit {} by Ada Example",
+            scene.namespace,
+            &commit[..8]
+        ),
+        &format!("by Kustomization/{}/app", scene.namespace),
+    ] {
+        assert!(said.contains(words.as_str()), "{words} in {said}");
+    }
+    assert_eq!(answer["standing"], "applied", "{answer}");
+    let chain = answer["chain"].as_array().unwrap();
+    let events: Vec<_> = chain.iter().filter_map(|it| it["event"].as_str()).collect();
+    for event in ["ObjectsApplied", "ManifestsBuilt", "ArtifactFetched"] {
+        assert!(events.contains(&event), "{event} in {events:?}");
+    }
+
+    edit(scene);
+    scene.told(
+        "app",
+        "DriftCorrected",
+        "data.value changed by kubectl-edit",
+    );
+    let answer = why(scene, "cm a");
+    assert_eq!(answer["drift"]["manager"], "kubectl-edit", "{answer}");
+    assert_eq!(answer["drift"]["fields"], json!(["data.value"]), "{answer}");
+    assert!(answer["drift"]["repairedAt"].is_u64(), "{answer}");
+    assert_eq!(answer["standing"], "applied", "{answer}");
+
+    scene.suspend("app");
+    edit(scene);
+    wait(
+        "why to tell of drift that is not put back",
+        PATIENCE,
+        || {
+            let answer = why(scene, "configmaps/a");
+            let said = answer["sentence"].to_string();
+            let is_told = answer["standing"] == "drifted"
+                && said.contains("kubectl-edit changed data.value")
+                && said.contains(&format!(
+                    "Kustomization/{}/app is suspended since",
+                    scene.namespace
+                ));
+            is_told.then_some(()).ok_or(said)
+        },
+    );
+    // A name of no other scenario: what is not in a namespace is looked for in the others.
+    let (code, said) = asked(scene, &["why", "configmap/ax1"]);
+    assert_eq!(code, 1, "{said}");
+    assert!(
+        said.contains("nobody manages configmap/ax1") && said.contains("near are"),
+        "{said}"
+    );
+}
+
+fn why_follows_a_dependency_to_its_root(scene: &Scene<'_>) {
+    scene.begin(&[("a.yaml", &config_map("a", "one"))]);
+    scene.kustomization("base", json!({"path": "./nowhere"}));
+    scene.kustomization("infra", json!({"dependsOn": [{"name": "base"}]}));
+    scene.kustomization("app", json!({"dependsOn": [{"name": "infra"}]}));
+    scene.refused("Kustomization", "base", "ArtifactFailed", &["nowhere"]);
+    scene.refused("Kustomization", "app", "DependencyNotReady", &["infra"]);
+    let answer = why(scene, "kustomization/app");
+    let reasons: Vec<_> = answer["reasons"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["reason"].as_str().unwrap_or_default())
+        .collect();
+    assert_eq!(
+        reasons[..2],
+        ["DependencyNotReady", "DependencyNotReady"],
+        "{answer}"
+    );
+    let said = answer["sentence"].to_string();
+    assert!(
+        said.contains("base fails since") && said.contains("nowhere"),
+        "{said}"
+    );
+}
+
+fn a_difference_names_fields_and_no_secret(scene: &Scene<'_>) {
+    let secret = |value: &str| {
+        format!(
+            "apiVersion: v1\nkind: Secret\nmetadata:\n  name: s\nstringData:\n  password: {value}\n"
+        )
+    };
+    let copied = |value: &str| config_map("copy", &format!("--password={value}"));
+    let old = scene.begin(&[
+        ("a.yaml", &config_map("a", "one")),
+        ("s.yaml", &secret("hunter2-old")),
+        ("c.yaml", &copied("hunter2-old")),
+    ]);
+    scene.kustomization("app", json!({}));
+    scene.deployed("app");
+    let new = scene.commit(&[
+        ("a.yaml", &config_map("a", "two")),
+        ("s.yaml", &secret("hunter2-new")),
+        ("c.yaml", &copied("hunter2-new")),
+        ("b.yaml", &config_map("b", "new")),
+    ]);
+    scene.fetch();
+    scene.deployed("app");
+    for more in [
+        &[][..],
+        &["-o", "json"],
+        &["-o", "yaml"],
+        &["-o", "wide"],
+        &["--for", "kustomization/app"],
+    ] {
+        let args = [&["diff", &old[..9], &new], more].concat();
+        let (code, said) = asked(scene, &args);
+        assert_eq!(code, 1, "{args:?}: {said}");
+        for words in ["data.value", "\"one\"", "\"two\"", "password", "/b"] {
+            let is_there = said.contains(words) || said.contains(words.trim_matches('"'));
+            assert!(is_there, "{words} in {args:?}: {said}");
+        }
+        for value in ["hunter2", "aHVudGVyMi"] {
+            assert!(!said.contains(value), "{value} in {args:?}: {said}");
+        }
+    }
+    let (code, said) = asked(
+        scene,
+        &["diff", &old, &new, "--for", "configmap/b", "-o", "name"],
+    );
+    assert_eq!(
+        (code, said.trim()),
+        (1, format!("ConfigMap/{}/b", scene.namespace).as_str())
+    );
+    let (code, said) = asked(scene, &["diff", &new, "now", "--for", "kustomization/app"]);
+    assert_eq!(code, 0, "{said}");
+    let (code, said) = asked(scene, &["diff", "no-such-commit", "now"]);
+    assert_eq!(code, 2, "{said}");
+    assert!(said.contains("cannot find"), "{said}");
+}
+
+/// Somebody changes what was applied.
+fn edit(scene: &Scene<'_>) {
+    let patch = r#"{"data":{"value":"two"}}"#;
+    let manager = "--field-manager=kubectl-edit";
+    let args = ["patch", "configmap", "a", manager, "-p", patch];
+    scene.kubectl(&args).unwrap();
+}
+
+/// What `fluvial why` answers.
+fn why(scene: &Scene<'_>, object: &str) -> Value {
+    let words: Vec<_> = object.split(' ').collect();
+    let args = [&["why"], &words[..], &["-n", &scene.namespace]].concat();
+    scene.stage.engine.json_of_data(&args).unwrap()
+}
+
+/// The exit code of a command that reads the log, and all that it said.
+fn asked(scene: &Scene<'_>, args: &[&str]) -> (i32, String) {
+    let args = [args, &["-n", &scene.namespace]].concat();
+    scene.stage.engine.exit_of_data(&args).unwrap()
+}
