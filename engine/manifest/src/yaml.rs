@@ -14,9 +14,9 @@ pub use edit::edited;
 pub use lines::line_of;
 pub use read::{
     ABSENT, Limits, canonical, documents, documents_absent, documents_of_kustomization,
-    documents_verbatim, documents_within, documents_yaml11,
+    documents_verbatim, documents_within, documents_yaml11, first_as_json,
 };
-pub use write::{to_multi, to_string};
+pub use write::{Place, to_multi, to_string, write_text};
 
 /// What a plain scalar of this text means; text that has no meaning of its own is a string.
 pub fn scalar(text: &str) -> serde_json::Value {

@@ -7,6 +7,7 @@ use crate::{Crate, File, Repository};
 const PURE: &[&str] = &[
     // sorted
     "engine/apply",
+    "engine/gotemplate",
     "engine/helm",
     "engine/kustomize",
     "engine/manifest",

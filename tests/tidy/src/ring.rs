@@ -27,6 +27,7 @@ const ENGINE: &[(&str, Ring)] = &[
     ("engine/apply", Ring::Pure),
     ("engine/cluster", Ring::Doors),
     ("engine/execute", Ring::Flow),
+    ("engine/gotemplate", Ring::Pure),
     ("engine/helm", Ring::Pure),
     ("engine/ingest", Ring::Flow),
     ("engine/kustomize", Ring::Pure),

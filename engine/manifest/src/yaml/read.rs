@@ -57,6 +57,13 @@ pub fn documents_yaml11(text: &str) -> Result<Vec<Value>, Error> {
     compose(text, &Limits::default(), Reading::Yaml11)
 }
 
+/// The first document as sigs.k8s.io/yaml reads one, with the booleans of YAML 1.1: of a key that is
+/// there twice the last one counts, and a key that is a number or a boolean is its text.
+pub fn first_as_json(text: &str) -> Result<Value, Error> {
+    let mut documents = compose(text, &Limits::default(), Reading::Loose)?.into_iter();
+    Ok(documents.next().unwrap_or(Value::Null))
+}
+
 /// As [`documents`], for a reader that prints what it was given.
 ///
 /// A decimal number keeps its text (`1.10`), and scalars right below `text_at`, a path of keys from
@@ -114,6 +121,9 @@ fn compose(text: &str, limits: &Limits, reading: Reading<'_>) -> Result<Vec<Valu
                 composer.anchors.clear();
                 let (event, span) = composer.next()?;
                 let node = composer.node(event, span, Place::root())?;
+                if matches!(reading, Reading::Loose) {
+                    return Ok(vec![node.value]);
+                }
                 if !node.value.is_null() {
                     documents.push(node.value);
                 }
@@ -151,6 +161,8 @@ enum Reading<'o> {
     Standard,
     /// As [`Reading::Yaml11`], and a repeated key replaces the first one instead of being refused.
     Kustomization,
+    /// As [`Reading::Kustomization`], the first document alone, with keys of any scalar.
+    Loose,
     /// `yes`, `no`, `on` and `off` are booleans.
     Yaml11,
     /// Values that are not written are marked.
@@ -165,7 +177,11 @@ impl<'o> Reading<'o> {
     fn text_at(self) -> &'o [&'o str] {
         match self {
             Self::Verbatim { text_at } => text_at,
-            Self::Standard | Self::Kustomization | Self::Yaml11 | Self::MarkAbsent => &[],
+            Self::Standard
+            | Self::Kustomization
+            | Self::Loose
+            | Self::Yaml11
+            | Self::MarkAbsent => &[],
         }
     }
 }
@@ -338,10 +354,12 @@ impl<'a> Composer<'a, '_> {
         }
         match self.reading {
             Reading::Verbatim { .. } => scalar::verbatim(&text),
-            Reading::Yaml11 | Reading::Kustomization => match scalar::yaml11_boolean(&text) {
-                Some(flag) => Ok(Value::Bool(flag)),
-                None => scalar::plain(&text),
-            },
+            Reading::Yaml11 | Reading::Kustomization | Reading::Loose => {
+                match scalar::yaml11_boolean(&text) {
+                    Some(flag) => Ok(Value::Bool(flag)),
+                    None => scalar::plain(&text),
+                }
+            }
             Reading::MarkAbsent if place.depth > 0 && text.is_empty() => {
                 Ok(Value::String(ABSENT.to_owned()))
             }
@@ -394,7 +412,9 @@ impl<'a> Composer<'a, '_> {
             if set && node.value.is_null() {
                 node.value = Value::String(String::new());
             }
-            if !matches!(self.reading, Reading::Kustomization) && map.contains_key(&key) {
+            if !matches!(self.reading, Reading::Kustomization | Reading::Loose)
+                && map.contains_key(&key)
+            {
                 let message =
                     format!("the key {key:?} is there twice in one map; remove one of them");
                 return Err(at(span.start, message));
@@ -411,6 +431,11 @@ impl<'a> Composer<'a, '_> {
     fn key(&mut self, event: Event<'a>, span: Span, place: Place) -> Result<String, Error> {
         match self.node(event, span, place.inside())?.value {
             Value::String(key) => Ok(key),
+            other @ (Value::Number(_) | Value::Bool(_))
+                if matches!(self.reading, Reading::Loose) =>
+            {
+                Ok(other.to_string())
+            }
             other => {
                 let message = format!("the key {other} is not a string; quote it");
                 Err(at(span.start, message))

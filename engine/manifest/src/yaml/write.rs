@@ -131,15 +131,21 @@ fn write_number(out: &mut String, number: &Number) {
 }
 
 /// Where a text stands: a key is on one line.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Before the colon.
     Key,
+    /// A value, whose long lines are folded.
     Value,
+    /// A value for a writer that folds nothing (go.yaml.in/yaml/v3).
+    Unfolded,
 }
 
-fn write_text(out: &mut String, text: &str, indent: usize, place: Place) {
+/// Writes a text where `out` ends, quoted as it must be; `indent` is where its further lines begin.
+/// A block of several lines has its newline already.
+pub fn write_text(out: &mut String, text: &str, indent: usize, place: Place) {
     let shape = Shape::of(text);
-    if place == Place::Value && text.contains('\n') {
+    if place != Place::Key && text.contains('\n') {
         if shape.block {
             write_block(out, text, indent);
         } else {
@@ -219,8 +225,12 @@ fn has_indicator(bytes: &[u8]) -> bool {
 
 /// Writes text as it is, but goes on in the next line at a single space beyond the width.
 fn write_folded(out: &mut String, text: &str, indent: usize, place: Place) {
+    if place != Place::Value {
+        out.push_str(text);
+        return;
+    }
     let mut column = column(out);
-    if place == Place::Key || column + text.len() <= LINE_CHARACTERS_MAX {
+    if column + text.len() <= LINE_CHARACTERS_MAX {
         out.push_str(text);
         return;
     }

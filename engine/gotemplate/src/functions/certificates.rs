@@ -1,0 +1,5 @@
+//! Keys and certificates.
+
+use super::Function;
+
+pub(super) const FUNCTIONS: &[Function] = &[];
