@@ -11,6 +11,7 @@
 mod fields;
 mod list;
 mod quantity;
+mod surplus;
 
 use std::borrow::Cow;
 
@@ -44,17 +45,29 @@ const FREE_MAPS: [&str; 14] = [
     "volumeAttributes",
 ];
 
-/// The live object's values at the places that the manifest sets.
+/// The field manager of what is applied.
+const OURS: &str = "kustomize-controller";
+
+/// Where a projection holds what [`OURS`] owns besides; no part of an object has this name.
+const SURPLUS: &str = "metadata.managedFields";
+
+/// The live object's values at the places that the manifest sets, and which other fields our own field manager
+/// owns, if there are any.
 ///
-/// Two live objects that differ only in what the manifest does not set have equal projections.
-/// The values of a Secret are in it: take a keyed digest, and never store it.
+/// Two live objects that differ only in what the manifest does not set, and others wrote, have equal
+/// projections. The values of a Secret are in it: take a keyed digest, and never store it.
 pub fn projection(desired: &Value, live: &Value) -> Value {
     let fields = Fields::of(live);
     let part = |(key, part): (&String, Cow<'_, Value>)| {
         let value = project(&part, live.get(key)?, &fields.member(key))?;
         Some((key.clone(), value))
     };
-    parts(desired).filter_map(part).collect()
+    let mut projection: Map<_, _> = parts(desired).filter_map(part).collect();
+    let surplus = surplus::paths(desired, live, OURS);
+    if !surplus.is_empty() {
+        projection.insert(SURPLUS.to_owned(), surplus.into());
+    }
+    projection.into()
 }
 
 /// Where a live object differs from its manifest, in words for people:
@@ -67,6 +80,9 @@ pub fn changed_paths(desired: &Value, live: &Value) -> Vec<String> {
         .into_iter()
         .map(|change| change.path)
         .collect();
+    if paths.is_empty() {
+        paths = surplus::paths(desired, live, OURS);
+    }
     paths.sort();
     paths
 }
@@ -118,7 +134,7 @@ fn parts(desired: &Value) -> impl Iterator<Item = (&String, Cow<'_, Value>)> {
         .into_iter()
         .flatten()
         .filter_map(|(key, part)| match key.as_str() {
-            "apiVersion" | "kind" | "status" => None,
+            "apiVersion" | "kind" | "status" | SURPLUS => None,
             "metadata" => Some((key, Cow::Owned(metadata(part)))),
             _ => Some((key, Cow::Borrowed(part))),
         })

@@ -141,6 +141,9 @@ mutants! {
     "overlooks-a-replacement": "another object of the same name and content counts as the one that was applied",
         "engine/reduce/src/kustomization/owned.rs",
         "seen.live != self.live || ‹self.is_replaced_by(seen)›," => "false";
+    "overlooks-a-surplus": "what only an outdated apply of ours set is left as it is",
+        "engine/apply/src/drift.rs",
+        "if ‹!surplus.is_empty()› {" => "false";
     "owns-only-what-was-answered": "an apply whose answer is lost leaves objects that nobody owns",
         "engine/reduce/src/kustomization.rs",
         "‹self.intend(&apply.objects)›;" => "";

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use fluvial_event::{Health, ObjectRef};
 use serde_json::Value;
 
-use crate::cluster::{Declaration, IMMUTABLE, Live, OWNER, UNREADABLE};
+use crate::cluster::{Declaration, ENGINE, IMMUTABLE, Live, OWNER, UNREADABLE};
 use crate::executor::owner_of;
 use crate::git::{Access, Folder, Manifest};
 use crate::simulation::Simulation;
@@ -215,6 +215,10 @@ impl<'a> Oracle<'a> {
             };
             let mut fields = manifest.fields.clone();
             fields.insert(OWNER.into(), owner.clone());
+            let mut ours = live.fields.iter().filter(|(_, it)| it.manager == ENGINE);
+            if let Some((field, it)) = ours.find(|(field, _)| !fields.contains_key(*field)) {
+                return Err(format!("{name}: {field} is {it:?}, {object} wants none"));
+            }
             for (field, value) in fields {
                 let found = live.fields.get(&field).map(|it| it.value.as_str());
                 if found != Some(&value) {

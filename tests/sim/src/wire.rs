@@ -129,19 +129,20 @@ fn identify(value: &mut Value, uid: &str, version: u64, deleting: bool) {
     }
 }
 
-/// Who wrote which field, apart from the engine.
+/// Who wrote which field of the data.
 fn managers(live: &Live) -> Vec<Value> {
     let mut by: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
     for (field, it) in &live.fields {
-        if it.manager != ENGINE && field != OWNER {
+        if field != OWNER {
             let fields = by.entry(&it.manager).or_default();
             fields.insert(format!("f:{field}"), json!({}));
         }
     }
     by.into_iter()
         .map(|(manager, fields)| {
+            let operation = if manager == ENGINE { "Apply" } else { "Update" };
             json!({
-                "manager": manager, "operation": "Update", "fieldsType": "FieldsV1",
+                "manager": manager, "operation": operation, "fieldsType": "FieldsV1",
                 "time": "2027-01-15T08:00:00Z", "fieldsV1": {"f:data": fields},
             })
         })

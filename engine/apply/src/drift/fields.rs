@@ -12,7 +12,7 @@ use super::Manager;
 /// One entry of `metadata.managedFields`.
 pub(super) struct Entry<'a> {
     pub(super) manager: Manager,
-    fields: &'a Value,
+    pub(super) fields: &'a Value,
 }
 
 /// The entries of a live object, in its order.

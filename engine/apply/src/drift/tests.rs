@@ -324,3 +324,111 @@ fn drift_is_laid_to_the_manager_that_owns_it() {
     assert_eq!(last_manager(&self::live(), &ours), None);
     assert_eq!(blame(&desired(), &json!({}), &ours), None);
 }
+
+/// As a later apply of ours leaves the object: with `value` at `pointer`, owned by us at `owned`.
+fn applied_besides(pointer: &str, value: Value, owned: &str, fields: Value) -> Value {
+    fn put(place: &mut Value, key: &str, value: Value) {
+        match place {
+            Value::Array(items) => items.push(value),
+            place => place[key] = value,
+        }
+    }
+    let mut live = live();
+    let (place, key) = pointer.rsplit_once('/').unwrap();
+    put(
+        live.pointer_mut(place).unwrap(),
+        &key.replace("~1", "/"),
+        value,
+    );
+    let all = live
+        .pointer_mut("/metadata/managedFields/0/fieldsV1")
+        .unwrap();
+    let (place, key) = owned.rsplit_once('/').unwrap();
+    put(all.pointer_mut(place).unwrap(), key, fields);
+    live
+}
+
+#[test]
+fn what_we_own_besides_the_manifest_is_drift() {
+    let baseline = projection(&desired(), &live());
+    assert_eq!(baseline.get(SURPLUS), None, "after an apply there is none");
+    let sidecar = json!({"name": "old", "image": "old:1"});
+    let containers = "/f:spec/f:template/f:spec/f:containers";
+    for (pointer, value, owned, fields, paths) in [
+        (
+            "/spec/paused",
+            json!(true),
+            "/f:spec/f:paused",
+            json!({}),
+            vec!["spec.paused"],
+        ),
+        (
+            "/metadata/labels/tier",
+            json!("x"),
+            "/f:metadata/f:labels/f:tier",
+            json!({}),
+            vec!["metadata.labels.tier"],
+        ),
+        (
+            "/metadata/annotations",
+            json!({"a/b": "x"}),
+            "/f:metadata/f:annotations",
+            json!({"f:a/b": {}}),
+            vec!["metadata.annotations[a/b]"],
+        ),
+        (
+            "/spec/template/spec/containers/-",
+            sidecar,
+            &format!("{containers}/k:{{\"name\":\"old\"}}"),
+            json!({".": {}, "f:name": {}, "f:image": {}}),
+            vec![
+                r#"spec.template.spec.containers[{"name":"old"}].image"#,
+                r#"spec.template.spec.containers[{"name":"old"}].name"#,
+            ],
+        ),
+        // What is no part of a manifest, and what is empty.
+        (
+            "/status/replicas",
+            json!(1),
+            "/f:status",
+            json!({"f:replicas": {}}),
+            vec![],
+        ),
+        (
+            "/metadata/generateName",
+            json!("x"),
+            "/f:metadata/f:generateName",
+            json!({}),
+            vec![],
+        ),
+        (
+            "/spec/revisionHistoryLimit",
+            json!(10),
+            "/f:spec/f:selector",
+            json!({}),
+            vec![],
+        ),
+    ] {
+        let live = applied_besides(pointer, value, owned, fields);
+        let projected = projection(&desired(), &live);
+        assert_eq!(projected == baseline, paths.is_empty(), "{owned}");
+        assert_eq!(changed_paths(&desired(), &live), paths, "{owned}");
+    }
+    // Another's field is another's.
+    let mut theirs = applied_besides("/spec/paused", json!(true), "/f:spec/f:paused", json!({}));
+    theirs["metadata"]["managedFields"][0]["manager"] = "hpa".into();
+    assert_eq!(projection(&desired(), &theirs), baseline);
+}
+
+#[test]
+fn a_key_left_to_its_default_finds_its_item() {
+    let mut desired = desired();
+    let port = desired.pointer_mut("/spec/template/spec/containers/0/ports/0");
+    port.unwrap().as_object_mut().unwrap().remove("protocol");
+    let mut live = live();
+    let ports = "/metadata/managedFields/0/fieldsV1/f:spec/f:template/f:spec/f:containers/\
+                 k:{\"name\":\"app\"}/f:ports/k:{\"containerPort\":80,\"protocol\":\"TCP\"}";
+    let port = live.pointer_mut(ports).unwrap();
+    port.as_object_mut().unwrap().remove("f:protocol");
+    assert_eq!(projection(&desired, &live).get(SURPLUS), None);
+}

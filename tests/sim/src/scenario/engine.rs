@@ -33,13 +33,15 @@ pub(super) fn a_deposed_leader_writes_late_and_is_healed(it: &mut Play) {
     it.declare("k", spec("s0", "p"));
     it.minutes(5);
     // Its apply of the second version is on the way while its successor already applies the third.
-    it.commit(&[("p", vec![config("a").with("data", "2"), config("b")])]);
+    let second = config("a").with("data", "2").with("besides", "x");
+    it.commit(&[("p", vec![second, config("b")])]);
     it.until(|it| it.sim.does("ApplyObjects"));
     it.sim.depose();
     it.commit(&[("p", vec![config("a").with("data", "3"), config("b")])]);
     it.minutes(10);
     assert!(it.ready("k"));
     assert_eq!(it.value(&config("a"), "data"), "3");
+    assert_eq!(it.value(&config("a"), "besides"), "", "the third sets none");
 }
 
 pub(super) fn a_deposed_leader_prunes_late_and_is_healed(it: &mut Play) {
