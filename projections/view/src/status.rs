@@ -10,7 +10,7 @@ mod kustomization;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fluvial_api::kinds;
+use fluvial_api::{condition, kinds};
 use fluvial_event::{Event, ObjectRef, Record, ResourceObserved};
 use serde_json::{Value, json};
 use wincode::{SchemaRead, SchemaWrite};
@@ -75,6 +75,15 @@ pub struct Status {
     pub uid: String,
     /// The fields of `.status` that are Fluvial's to write.
     pub value: Value,
+}
+
+impl Status {
+    /// Whether it only says that work is under way: Ready is not known.
+    pub fn is_under_way(&self) -> bool {
+        let conditions = self.value.get("conditions").and_then(Value::as_array);
+        let mut conditions = conditions.into_iter().flatten();
+        conditions.any(|it| it["type"] == condition::READY && it["status"] == "Unknown")
+    }
 }
 
 impl Statuses {

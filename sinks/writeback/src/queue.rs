@@ -1,5 +1,5 @@
-//! What waits to be written: the newest for each key, one at a time, first come first served, and
-//! after a failure not before a pause. Knows no cluster and no clock.
+//! What waits to be written: the newest for each key, one at a time, first come first served, after a
+//! failure not before a pause, and what may be overtaken not before its time. Knows no cluster and no clock.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -20,6 +20,8 @@ pub(crate) struct Queue<K, T> {
 #[derive(Debug)]
 struct Entry<T> {
     waiting: Option<T>,
+    /// What waits may be overtaken until then.
+    held_until: Option<Instant>,
     state: State,
     failures: u32,
 }
@@ -28,6 +30,7 @@ struct Entry<T> {
 enum State {
     Ready,
     Running,
+    Held(Instant),
     Paused(Instant),
 }
 
@@ -42,17 +45,50 @@ impl<K: Ord + Clone, T> Queue<K, T> {
 
     /// Puts work in, in place of what waits under the same key. A pause goes on.
     pub(crate) fn put(&mut self, key: K, work: T) {
-        if let Some(entry) = self.entries.get_mut(&key) {
-            entry.waiting = Some(work);
-            return;
+        let entry = self.entry(key.clone());
+        entry.waiting = Some(work);
+        entry.held_until = None;
+        if let State::Held(at) = entry.state {
+            entry.state = State::Ready;
+            self.paused.remove(&(at, key.clone()));
+            self.ready.push_back(key);
         }
-        self.ready.push_back(key.clone());
-        let entry = Entry {
-            waiting: Some(work),
-            state: State::Ready,
-            failures: 0,
-        };
-        self.entries.insert(key, entry);
+    }
+
+    /// As [`put`](Self::put), but nothing is handed out before `at`, or the time that an earlier one was held
+    /// until: something newer may take its place by then. What is ready already stays so.
+    pub(crate) fn hold(&mut self, key: K, work: T, at: Instant) {
+        let is_new = !self.entries.contains_key(&key);
+        let entry = self.entry(key.clone());
+        let is_held = is_new || entry.waiting.is_none() || entry.held_until.is_some();
+        entry.waiting = Some(work);
+        if is_held {
+            entry.held_until.get_or_insert(at);
+        }
+        if is_new {
+            entry.state = State::Held(at);
+            self.ready.pop_back();
+            self.paused.insert((at, key));
+        }
+    }
+
+    /// The entry of `key`; a new one is ready.
+    fn entry(&mut self, key: K) -> &mut Entry<T> {
+        let ready = &mut self.ready;
+        self.entries.entry(key).or_insert_with_key(|key| {
+            ready.push_back(key.clone());
+            Entry {
+                waiting: None,
+                held_until: None,
+                state: State::Ready,
+                failures: 0,
+            }
+        })
+    }
+
+    /// Whether nothing waits and nothing is under way.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
     }
 
     /// Forgets what waits under `key`.
@@ -78,6 +114,7 @@ impl<K: Ord + Clone, T> Queue<K, T> {
                 continue;
             };
             if let Some(work) = entry.waiting.take() {
+                entry.held_until = None;
                 entry.state = State::Running;
                 return Some((key, work));
             }
@@ -100,11 +137,14 @@ impl<K: Ord + Clone, T> Queue<K, T> {
             return;
         }
         entry.failures = 0;
-        if entry.waiting.is_some() {
+        if entry.waiting.is_none() {
+            self.entries.remove(key);
+        } else if let Some(at) = entry.held_until {
+            entry.state = State::Held(at);
+            self.paused.insert((at, key.clone()));
+        } else {
             entry.state = State::Ready;
             self.ready.push_back(key.clone());
-        } else {
-            self.entries.remove(key);
         }
     }
 
@@ -174,6 +214,36 @@ mod tests {
         queue.put("a", 3);
         assert_eq!(queue.next(now), None);
         assert_eq!(queue.next(now + PAUSE_MIN), Some(("a", 3)));
+    }
+
+    #[test]
+    fn what_is_held_is_overtaken_or_handed_out_in_time() {
+        let now = Instant::now();
+        let second = Duration::from_secs(1);
+        let mut queue = Queue::new();
+        queue.hold("a", 1, now + 2 * second);
+        queue.hold("b", 1, now + 2 * second);
+        assert_eq!(queue.next(now), None);
+        // What is final overtakes; what is not takes over the time of what it replaces.
+        queue.put("a", 2);
+        queue.hold("b", 2, now + 3 * second);
+        assert_eq!(queue.next(now + second), Some(("a", 2)));
+        assert_eq!(queue.wakes(), Some(now + 2 * second));
+        assert_eq!(queue.next(now + 2 * second), Some(("b", 2)));
+        // Held while another is written: it waits on when that ends.
+        queue.hold("a", 3, now + 4 * second);
+        queue.done(&"a", None, now + 2 * second);
+        assert_eq!(queue.next(now + 3 * second), None);
+        assert_eq!(queue.next(now + 4 * second), Some(("a", 3)));
+        queue.hold("b", 3, now + 4 * second);
+        queue.put("b", 4);
+        queue.done(&"b", None, now + 2 * second);
+        assert_eq!(queue.next(now + 2 * second), Some(("b", 4)));
+        // What is ready already is not held up.
+        queue.put("c", 1);
+        queue.hold("c", 2, now + 9 * second);
+        assert_eq!(queue.next(now + 4 * second), Some(("c", 2)));
+        assert!(queue.paused.is_empty() && queue.ready.is_empty());
     }
 
     #[test]

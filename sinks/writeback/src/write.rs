@@ -17,9 +17,18 @@ use crate::queue::Queue;
 /// How often an Event is tried before it is given up.
 const NOTICE_ATTEMPTS_MAX: u32 = 5;
 
+/// How long a status may be overtaken that only says that work is under way. Most attempts end sooner, and
+/// then cost one write.
+const UNDER_WAY: Duration = Duration::from_secs(2);
+
 /// How many Events are written at once: they are for people to read later, and must not take the API server
 /// from what is being applied.
 const NOTICES_RUNNING_MAX: usize = 2;
+
+/// Nothing is being applied when no status changed for so long: that is the time for Events.
+const QUIET: Duration = Duration::from_millis(500);
+/// How long Events wait for such a time.
+const QUIET_WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// Writes what is put into it, so many requests at a time.
 pub(crate) struct Writer {
@@ -28,6 +37,10 @@ pub(crate) struct Writer {
     statuses: Queue<ObjectRef, Status>,
     notices: Queue<Offset, (Told, u32)>,
     notices_running: usize,
+    /// When it will be quiet, unless a status changes.
+    quiet_at: Instant,
+    /// When the Events that wait are written even if it is not.
+    notices_at: Instant,
     /// What stands in the cluster, by all we know.
     standing: BTreeMap<ObjectRef, Standing>,
     running: JoinSet<Ended>,
@@ -61,6 +74,8 @@ impl Writer {
             statuses: Queue::new(),
             notices: Queue::new(),
             notices_running: 0,
+            quiet_at: Instant::now(),
+            notices_at: Instant::now(),
             standing: BTreeMap::new(),
             running: JoinSet::new(),
         }
@@ -68,14 +83,33 @@ impl Writer {
 
     /// Takes a change over. Nothing is sent before [`work`](Self::work) or [`start`](Self::start).
     pub(crate) fn put(&mut self, change: Change) {
+        let now = Instant::now();
         match change {
-            Change::Status(status) => self.statuses.put(status.object.identity(), status),
+            Change::Status(status) => {
+                self.quiet_at = now + QUIET;
+                let key = status.object.identity();
+                if status.is_under_way() {
+                    self.statuses.hold(key, status, now + UNDER_WAY);
+                } else {
+                    self.statuses.put(key, status);
+                }
+            }
             Change::Gone(object) => {
                 self.statuses.cancel(&object);
                 self.standing.remove(&object);
             }
-            Change::Notice(told) => self.notices.put(told.offset, (told, 0)),
+            Change::Notice(told) => {
+                if self.notices.is_empty() {
+                    self.notices_at = now + QUIET_WAIT_MAX;
+                }
+                self.notices.put(told.offset, (told, 0));
+            }
         }
+    }
+
+    /// From when on Events may be written.
+    fn notices_from(&self) -> Instant {
+        self.quiet_at.min(self.notices_at)
     }
 
     /// Sends what may be sent now.
@@ -91,6 +125,7 @@ impl Writer {
                     Ended::Status { status, result }
                 });
             } else if self.notices_running < NOTICES_RUNNING_MAX
+                && self.notices_from() <= now
                 && let Some((_, (told, attempts))) = self.notices.next(now)
             {
                 self.notices_running += 1;
@@ -113,9 +148,7 @@ impl Writer {
     /// it does not come back. It can be dropped at any time: what is under way goes on.
     pub(crate) async fn work(&mut self) {
         self.start();
-        // An Event whose pause ended waits for another to end, not for the clock.
-        let notices = self.notices.wakes();
-        let notices = notices.filter(|_| self.notices_running < NOTICES_RUNNING_MAX);
+        let notices = self.notices_wake();
         let wakes = [self.statuses.wakes(), notices];
         let wakes = wakes.into_iter().flatten().min();
         // At the limit a pause that ended changes nothing: only the end of a request does.
@@ -138,6 +171,21 @@ impl Writer {
                 Ok(ended) => self.settle(ended),
                 Err(error) => tracing::error!(%error, "A write did not end."),
             },
+        }
+    }
+
+    /// When an Event may be written that may not be yet. One whose pause ended waits for another to end, not
+    /// for the clock.
+    fn notices_wake(&self) -> Option<Instant> {
+        if self.notices_running >= NOTICES_RUNNING_MAX || self.notices.is_empty() {
+            return None;
+        }
+        let from = self.notices_from();
+        let is_later = from > Instant::now();
+        if is_later {
+            Some(from)
+        } else {
+            self.notices.wakes()
         }
     }
 

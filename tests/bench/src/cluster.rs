@@ -41,6 +41,13 @@ impl Raw {
         answer.with_context(|| format!("cannot {method} {path}"))
     }
 
+    /// What is there.
+    pub(crate) async fn get(&self, path: &str) -> Result<Value> {
+        let request = Request::builder().uri(path).body(Vec::new())?;
+        let answer = self.client.request(request).await;
+        answer.with_context(|| format!("cannot get {path}"))
+    }
+
     /// Makes a namespace.
     pub(crate) async fn create_namespace(&self, name: &str) -> Result<()> {
         let namespace =

@@ -22,8 +22,8 @@ use fluvial_view::notice::Notices;
 use fluvial_view::status::Statuses;
 
 use story::{
-    Told, app, app_concluded, app_failed, app_observed, applied, build, deployed, fetch, observed,
-    source, source_concluded, source_observed, waited,
+    Told, app, app_concluded, app_failed, app_observed, applied, apply, build, deployed, fetch,
+    observed, source, source_concluded, source_observed, waited,
 };
 
 fn statuses(told: &Told) -> Statuses {
@@ -164,6 +164,27 @@ fn a_new_revision_makes_ready_unknown() {
             observedGeneration: 1
         "#]],
     );
+}
+
+#[test]
+fn under_way_is_what_has_no_end_yet() {
+    let failed = app_failed("BuildFailed", "no such folder", false);
+    let waits = waited(
+        app(),
+        "DependencyNotReady",
+        "dependency 'apps/db' is not ready",
+    );
+    for (told, is_under_way) in [
+        (deployed(), false),
+        (deployed().then(build("b2")), true),
+        (deployed().then(build("b2")).then(apply()), true),
+        (deployed().then(build("b2")).then(failed), false),
+        (deployed().then(waits), false),
+        (deployed().then(build("a1")), false),
+    ] {
+        let status = statuses(&told).get(&app()).unwrap();
+        assert_eq!(status.is_under_way(), is_under_way, "{status:?}");
+    }
 }
 
 #[test]

@@ -47,6 +47,19 @@ impl Audit {
         Ok(requests)
     }
 
+    /// The requests that are noted until one of this name is, and that one.
+    pub(crate) async fn until(&mut self, name: &str) -> Result<Requests> {
+        const LOOK: Duration = Duration::from_millis(10);
+        let mut requests = self.news()?;
+        while !requests.contains_key(name) {
+            sleep(LOOK).await;
+            for (name, number) in self.news()? {
+                *requests.entry(name).or_default() += number;
+            }
+        }
+        Ok(requests)
+    }
+
     /// Waits until the engine asks nothing any more, but for its Lease.
     pub(crate) async fn until_quiet(&mut self) -> Result<()> {
         const QUIET: Duration = Duration::from_secs(2);
