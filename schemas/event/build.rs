@@ -1,9 +1,10 @@
 //! Compiles the protobuf families to Rust, without an installed protoc.
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    const FAMILIES: [&str; 8] = [
+    const FAMILIES: [&str; 9] = [
         "proto/decision.proto",
         "proto/engine.proto",
+        "proto/helm.proto",
         "proto/kustomization.proto",
         "proto/live.proto",
         "proto/notify.proto",
@@ -17,16 +18,24 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     prost_build::Config::new()
         .btree_map(["."])
         .boxed("Command.kind.recall_manifests")
+        .boxed("Command.kind.store_release")
+        .boxed("Command.kind.run_hook")
         .type_attribute("ObjectRef", "#[derive(PartialOrd, Ord)]")
         .type_attribute(".", "#[derive(serde::Serialize)]")
         // These are kept in folded state, too, which has bincode's layout.
         .type_attribute("Artifact", STATE)
         .type_attribute("Commit", STATE)
+        .type_attribute("Hook", STATE)
+        .type_attribute("HookRun", STATE)
         .type_attribute("InventoryEntry", STATE)
         .type_attribute("ObjectRef", STATE)
         .type_attribute("RecallManifests", STATE)
         .type_attribute("Rendered", STATE)
         .type_attribute("RollbackRequest", STATE)
+        .field_attribute(
+            "DeclareChart.manifest",
+            "#[serde(serialize_with = \"crate::json::raw\")]",
+        )
         .field_attribute("spec", "#[serde(serialize_with = \"crate::json::raw\")]")
         .field_attribute(
             "AppliedObject.action",

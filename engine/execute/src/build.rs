@@ -207,6 +207,7 @@ fn describe(object: &Object, manifest: String, stage: u32) -> Rendered {
         force: markers.is_forced,
         policy: policy.to_owned(),
         live: String::new(),
+        ignored: Vec::new(),
     }
 }
 

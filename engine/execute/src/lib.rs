@@ -86,7 +86,15 @@ impl Executor {
             Some(command::Kind::PruneObjects(it)) => self.prune(it).await,
             Some(command::Kind::SetFinalizer(it)) => self.set_finalizer(it).await,
             Some(command::Kind::RecallManifests(it)) => self.recall(*it).await,
-            None => Err(Trouble::Command(
+            Some(
+                command::Kind::DeclareChart(_)
+                | command::Kind::InspectRelease(_)
+                | command::Kind::RenderRelease(_)
+                | command::Kind::RecallRelease(_)
+                | command::Kind::StoreRelease(_)
+                | command::Kind::RunHook(_),
+            )
+            | None => Err(Trouble::Command(
                 "it is of a kind that this version does not know".into(),
             )),
         };

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fluvial_api::kinds::{self, Kind};
 use fluvial_api::{
-    Alert, GitRepository, HelmChart, HelmRepository, Kustomization, Provider, Rollback, metadata,
-    rollback,
+    Alert, GitRepository, HelmChart, HelmRelease, HelmRepository, Kustomization, Provider,
+    Rollback, metadata, rollback,
 };
 use fluvial_apply::drift;
 use fluvial_event::{
@@ -147,6 +147,15 @@ impl Watcher for Declarations {
     }
 }
 
+/// What an earlier engine said of a release, as JSON; empty where it said nothing that can be read.
+fn found_release(kind: &Kind, object: &Value) -> String {
+    if *kind != kinds::HELM_RELEASE || object.get("status").is_none() {
+        return String::new();
+    }
+    let status = HelmRelease::read_status(object).unwrap_or_default();
+    serde_json::to_string(&status).unwrap_or_default()
+}
+
 /// The declared part of an object. What cannot be read is said with the object, and decides nothing.
 fn read(kind: &Kind, object: &Value) -> ResourceObserved {
     let spec = match kind.kind {
@@ -166,6 +175,9 @@ fn read(kind: &Kind, object: &Value) -> ResourceObserved {
             .map_err(|error| error.to_string())
             .and_then(|it| serde_json::to_vec(&it.spec).map_err(|error| error.to_string())),
         "Kustomization" => Kustomization::read(object)
+            .map_err(|error| error.to_string())
+            .and_then(|it| serde_json::to_vec(&it.spec).map_err(|error| error.to_string())),
+        "HelmRelease" => HelmRelease::read(object)
             .map_err(|error| error.to_string())
             .and_then(|it| serde_json::to_vec(&it.spec).map_err(|error| error.to_string())),
         "Alert" => Alert::read(object)
@@ -209,6 +221,13 @@ fn read(kind: &Kind, object: &Value) -> ResourceObserved {
         inventory: inventory(object),
         handled_at: text(object, "/status/lastHandledReconcileAt").to_owned(),
         labels: texts(object, "/metadata/labels").collect(),
+        force_at: annotation(object, metadata::annotation::FORCE_AT)
+            .unwrap_or_default()
+            .to_owned(),
+        reset_at: annotation(object, metadata::annotation::RESET_AT)
+            .unwrap_or_default()
+            .to_owned(),
+        release: found_release(kind, object),
         event_metadata: texts(object, "/metadata/annotations")
             .filter_map(|(key, value)| {
                 let key = key.strip_prefix(metadata::annotation::EVENT_PREFIX)?;

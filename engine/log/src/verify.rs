@@ -81,10 +81,22 @@ pub fn verify(log: &dyn EventLog, blobs: Option<&dyn BlobStore>, pinned: Option<
 
 /// The names of the blobs that `event` needs.
 pub fn blobs(event: &Event) -> impl Iterator<Item = &str> {
+    let mut release = Vec::new();
     let (one, many) = match event {
         Event::ArtifactFetched(it) => (it.artifact.as_ref().map(|it| it.blob.as_str()), None),
         Event::ManifestsBuilt(it) => (None, Some(it.objects.iter())),
         Event::ManifestsRecalled(it) => (None, Some(it.objects.iter())),
+        Event::ReleaseInspected(it) => {
+            release.push(it.values.as_str());
+            (None, Some(it.objects.iter()))
+        }
+        Event::ReleaseRendered(it) => {
+            release.push(it.release.as_str());
+            let prerequisites = it.prerequisites.iter().map(|it| it.manifest.as_str());
+            release.extend(prerequisites);
+            release.extend(it.hooks.iter().map(|it| it.manifest.as_str()));
+            (None, Some(it.objects.iter()))
+        }
         Event::ResourceObserved(_)
         | Event::ResourceDeleted(_)
         | Event::SourceUnchanged(_)
@@ -99,6 +111,10 @@ pub fn blobs(event: &Event) -> impl Iterator<Item = &str> {
         | Event::WatchGap(_)
         | Event::FinalizerSet(_)
         | Event::CommandFailed(_)
+        | Event::ChartDeclared(_)
+        | Event::ReleaseFailed(_)
+        | Event::ReleaseStored(_)
+        | Event::HookRan(_)
         | Event::NotificationDelivered(_)
         | Event::NotificationFailed(_)
         | Event::NotificationParked(_)
@@ -109,7 +125,8 @@ pub fn blobs(event: &Event) -> impl Iterator<Item = &str> {
         | Event::Concluded(_) => (None, None),
     };
     let many = many.into_iter().flatten().map(|it| it.manifest.as_str());
-    one.into_iter().chain(many).filter(|name| !name.is_empty())
+    let all = one.into_iter().chain(many).chain(release);
+    all.filter(|name| !name.is_empty())
 }
 
 struct Walk<'a> {

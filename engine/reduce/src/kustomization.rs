@@ -190,6 +190,12 @@ impl Kustomization {
             | Event::NotificationParked(_)
             | Event::TermStarted(_)
             | Event::TimerFired(_)
+            | Event::ChartDeclared(_)
+            | Event::ReleaseInspected(_)
+            | Event::ReleaseFailed(_)
+            | Event::ReleaseRendered(_)
+            | Event::ReleaseStored(_)
+            | Event::HookRan(_)
             | Event::WatchGap(_) => {}
         }
     }
@@ -211,6 +217,12 @@ impl Kustomization {
             Some(
                 command::Kind::FetchGit(_)
                 | command::Kind::PruneObjects(_)
+                | command::Kind::DeclareChart(_)
+                | command::Kind::InspectRelease(_)
+                | command::Kind::RenderRelease(_)
+                | command::Kind::RecallRelease(_)
+                | command::Kind::StoreRelease(_)
+                | command::Kind::RunHook(_)
                 | command::Kind::SetFinalizer(_),
             )
             | None => {}

@@ -19,6 +19,8 @@ pub struct Lanes {
     pub build: usize,
     /// Applies, prunes, finalizers, and what a rollback reads.
     pub apply: usize,
+    /// Hooks, each of which waits for its end.
+    pub hook: usize,
 }
 
 impl Default for Lanes {
@@ -27,6 +29,7 @@ impl Default for Lanes {
             fetch: 8,
             build: 32,
             apply: 16,
+            hook: 64,
         }
     }
 }
@@ -42,8 +45,8 @@ pub async fn dispatch<E, F>(
     E: Fn(Order) -> F,
     F: Future<Output = Event> + Send + 'static,
 {
-    let [fetch, build, apply] =
-        [lanes.fetch, lanes.build, lanes.apply].map(|places| Arc::new(Semaphore::new(places)));
+    let [fetch, build, apply, hook] = [lanes.fetch, lanes.build, lanes.apply, lanes.hook]
+        .map(|places| Arc::new(Semaphore::new(places)));
     let mut running = JoinSet::new();
     loop {
         let order = tokio::select! {
@@ -58,12 +61,20 @@ pub async fn dispatch<E, F>(
         let Some(order) = order else { return };
         let lane = match &order.command.kind {
             Some(command::Kind::FetchGit(_)) => &fetch,
-            Some(command::Kind::BuildKustomization(_)) => &build,
+            Some(
+                command::Kind::BuildKustomization(_)
+                | command::Kind::InspectRelease(_)
+                | command::Kind::RenderRelease(_)
+                | command::Kind::RecallRelease(_),
+            ) => &build,
+            Some(command::Kind::RunHook(_)) => &hook,
             Some(
                 command::Kind::ApplyObjects(_)
                 | command::Kind::PruneObjects(_)
                 | command::Kind::SetFinalizer(_)
-                | command::Kind::RecallManifests(_),
+                | command::Kind::RecallManifests(_)
+                | command::Kind::DeclareChart(_)
+                | command::Kind::StoreRelease(_),
             )
             | None => &apply,
         };

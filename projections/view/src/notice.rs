@@ -229,6 +229,12 @@ impl Known {
             | Event::WatchGap(_)
             | Event::FinalizerSet(_)
             | Event::CommandFailed(_)
+            | Event::ChartDeclared(_)
+            | Event::ReleaseInspected(_)
+            | Event::ReleaseFailed(_)
+            | Event::ReleaseRendered(_)
+            | Event::ReleaseStored(_)
+            | Event::HookRan(_)
             | Event::NotificationDelivered(_)
             | Event::CommandIssued(_) => None,
         }

@@ -261,6 +261,12 @@ fn begun(record: &Record) -> Option<Begun> {
         Kind::FetchGit(_)
         | Kind::ApplyObjects(_)
         | Kind::PruneObjects(_)
+        | Kind::DeclareChart(_)
+        | Kind::InspectRelease(_)
+        | Kind::RenderRelease(_)
+        | Kind::RecallRelease(_)
+        | Kind::StoreRelease(_)
+        | Kind::RunHook(_)
         | Kind::SetFinalizer(_) => None,
     }
 }

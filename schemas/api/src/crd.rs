@@ -10,7 +10,9 @@ use serde_json::{Map, Value, json};
 use crate::kinds::{self, Kind};
 use crate::metadata::marker;
 use crate::schema::{Schema, open_object};
-use crate::{alert, git_repository, helm_chart, helm_repository, kustomization, provider};
+use crate::{
+    alert, git_repository, helm_chart, helm_release, helm_repository, kustomization, provider,
+};
 
 pub use yaml::to_yaml;
 
@@ -124,6 +126,12 @@ fn parts(kind: &Kind) -> (Schema, Schema) {
         return (
             kustomization::spec_schema(),
             kustomization::status_schema().default(unobserved),
+        );
+    }
+    if *kind == kinds::HELM_RELEASE {
+        return (
+            helm_release::spec_schema(),
+            helm_release::status_schema().default(unobserved),
         );
     }
     if *kind == kinds::ALERT {

@@ -24,6 +24,10 @@ pub mod label {
     pub const KUSTOMIZATION_NAME: &str = "kustomize.toolkit.fluxcd.io/name";
     /// The namespace of the Kustomization that owns an object.
     pub const KUSTOMIZATION_NAMESPACE: &str = "kustomize.toolkit.fluxcd.io/namespace";
+    /// The name of the HelmRelease that made an object.
+    pub const HELM_RELEASE_NAME: &str = "helm.toolkit.fluxcd.io/name";
+    /// The namespace of the HelmRelease that made an object.
+    pub const HELM_RELEASE_NAMESPACE: &str = "helm.toolkit.fluxcd.io/namespace";
     /// On a ConfigMap or Secret: a change wakes the objects that refer to it.
     pub const WATCH: &str = "reconcile.fluxcd.io/watch";
     /// The value of [`WATCH`] that counts.

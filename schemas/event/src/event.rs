@@ -100,6 +100,18 @@ events! {
     FinalizerSet = 504 v 1,
     /// A command failed for a reason of the engine's own.
     CommandFailed = 505 v 1,
+    /// The HelmChart of a HelmRelease is as it is to be.
+    ChartDeclared = 601 v 1,
+    /// Chart, values and storage of a release were read.
+    ReleaseInspected = 602 v 1,
+    /// A release could not be read or rendered.
+    ReleaseFailed = 603 v 1,
+    /// What an action on a release is to do is known.
+    ReleaseRendered = 604 v 1,
+    /// Helm's storage holds another record.
+    ReleaseStored = 605 v 1,
+    /// A hook came to its end.
+    HookRan = 606 v 1,
     /// A notification arrived.
     NotificationDelivered = 701 v 1,
     /// A notification did not arrive; it is tried again.
@@ -137,6 +149,12 @@ impl Event {
             Self::TimerFired(it) => it.object.as_ref(),
             Self::FinalizerSet(it) => it.object.as_ref(),
             Self::CommandFailed(it) => it.object.as_ref(),
+            Self::ChartDeclared(it) => it.object.as_ref(),
+            Self::ReleaseInspected(it) => it.object.as_ref(),
+            Self::ReleaseFailed(it) => it.object.as_ref(),
+            Self::ReleaseRendered(it) => it.object.as_ref(),
+            Self::ReleaseStored(it) => it.object.as_ref(),
+            Self::HookRan(it) => it.object.as_ref(),
             Self::NotificationDelivered(it) => it.object.as_ref(),
             Self::NotificationFailed(it) => it.object.as_ref(),
             Self::NotificationParked(it) => it.object.as_ref(),
@@ -173,6 +191,12 @@ impl Command {
             Kind::PruneObjects(it) => it.object.as_ref(),
             Kind::SetFinalizer(it) => it.object.as_ref(),
             Kind::RecallManifests(it) => it.object.as_ref(),
+            Kind::DeclareChart(it) => it.object.as_ref(),
+            Kind::InspectRelease(it) => it.object.as_ref(),
+            Kind::RenderRelease(it) => it.object.as_ref(),
+            Kind::RecallRelease(it) => it.object.as_ref(),
+            Kind::StoreRelease(it) => it.object.as_ref(),
+            Kind::RunHook(it) => it.object.as_ref(),
         }
     }
 
@@ -187,6 +211,12 @@ impl Command {
             Some(Kind::PruneObjects(_)) => "PruneObjects",
             Some(Kind::SetFinalizer(_)) => "SetFinalizer",
             Some(Kind::RecallManifests(_)) => "RecallManifests",
+            Some(Kind::DeclareChart(_)) => "DeclareChart",
+            Some(Kind::InspectRelease(_)) => "InspectRelease",
+            Some(Kind::RenderRelease(_)) => "RenderRelease",
+            Some(Kind::RecallRelease(_)) => "RecallRelease",
+            Some(Kind::StoreRelease(_)) => "StoreRelease",
+            Some(Kind::RunHook(_)) => "RunHook",
         }
     }
 }

@@ -83,6 +83,10 @@ impl Event {
         match self {
             Self::ManifestsBuilt(it) => named.extend(rendered(&it.objects, Role::Rendered)),
             Self::ManifestsRecalled(it) => named.extend(rendered(&it.objects, Role::Rendered)),
+            Self::ReleaseRendered(it) => {
+                named.extend(rendered(&it.prerequisites, Role::Rendered));
+                named.extend(rendered(&it.objects, Role::Rendered));
+            }
             Self::ObjectsApplied(it) => {
                 for applied in &it.applied {
                     let role = match applied.action() {
@@ -115,6 +119,11 @@ impl Event {
             | Self::NotificationDelivered(_)
             | Self::NotificationFailed(_)
             | Self::NotificationParked(_)
+            | Self::ChartDeclared(_)
+            | Self::ReleaseInspected(_)
+            | Self::ReleaseFailed(_)
+            | Self::ReleaseStored(_)
+            | Self::HookRan(_)
             | Self::RecallFailed(_)
             | Self::HoldEnded(_)
             | Self::FinalizerSet(_)
@@ -133,6 +142,7 @@ impl Event {
             Self::ManifestsRecalled(it) => Some(&it.revision),
             Self::BuildFailed(it) => Some(&it.revision),
             Self::Concluded(it) => Some(&it.revision),
+            Self::ReleaseInspected(it) => Some(&it.chart_version),
             Self::ResourceObserved(_)
             | Self::ResourceDeleted(_)
             | Self::SourceUnchanged(_)
@@ -147,6 +157,11 @@ impl Event {
             | Self::NotificationDelivered(_)
             | Self::NotificationFailed(_)
             | Self::NotificationParked(_)
+            | Self::ChartDeclared(_)
+            | Self::ReleaseFailed(_)
+            | Self::ReleaseRendered(_)
+            | Self::ReleaseStored(_)
+            | Self::HookRan(_)
             | Self::RecallFailed(_)
             | Self::HoldEnded(_)
             | Self::FinalizerSet(_)
@@ -171,6 +186,12 @@ fn ordered(command: &Command) -> Vec<(&ObjectRef, Role)> {
             command::Kind::FetchGit(_)
             | command::Kind::BuildKustomization(_)
             | command::Kind::RecallManifests(_)
+            | command::Kind::DeclareChart(_)
+            | command::Kind::InspectRelease(_)
+            | command::Kind::RenderRelease(_)
+            | command::Kind::RecallRelease(_)
+            | command::Kind::StoreRelease(_)
+            | command::Kind::RunHook(_)
             | command::Kind::SetFinalizer(_),
         )
         | None => Vec::new(),

@@ -2,6 +2,9 @@
 //!
 //! `UPDATE=1` writes the files that are missing; a file that is there is never rewritten.
 
+#[path = "golden/helm.rs"]
+mod helm;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -44,6 +47,7 @@ fn rendered() -> Rendered {
         force: true,
         policy: "Merge".into(),
         live: text("sha256:ee"),
+        ignored: Vec::new(),
     }
 }
 
@@ -91,6 +95,23 @@ fn text(text: &str) -> String {
     text.to_owned()
 }
 
+fn artifact() -> Artifact {
+    let commit = Commit {
+        sha: text("0123"),
+        author_name: text("Jane"),
+        author_email: text("jane@example.org"),
+        subject: text("Scale up"),
+        authored_at: 1_795_428_960,
+    };
+    Artifact {
+        revision: text("main@sha1:0123"),
+        digest: text("sha256:bb"),
+        bytes: 9,
+        blob: text("sha256:cc"),
+        commit: Some(commit),
+    }
+}
+
 /// One event of every type, with every field set.
 #[expect(clippy::too_many_lines, reason = "a flat table")]
 fn samples() -> Vec<Event> {
@@ -99,20 +120,7 @@ fn samples() -> Vec<Event> {
         id: text("apps_podinfo_apps_Deployment"),
         version: text("v1"),
     };
-    let commit = Commit {
-        sha: text("0123"),
-        author_name: text("Jane"),
-        author_email: text("jane@example.org"),
-        subject: text("Scale up"),
-        authored_at: 1_795_428_960,
-    };
-    let artifact = Artifact {
-        revision: revision(),
-        digest: text("sha256:bb"),
-        bytes: 9,
-        blob: text("sha256:cc"),
-        commit: Some(commit),
-    };
+    let artifact = artifact();
     let apply = ApplyObjects {
         object: Some(owner()),
         objects: vec![rendered()],
@@ -120,7 +128,7 @@ fn samples() -> Vec<Event> {
         force: true,
         repair: text("spec.replicas"),
     };
-    vec![
+    let mut samples: Vec<Event> = vec![
         ResourceObserved {
             object: Some(owner()),
             uid: text("u"),
@@ -137,6 +145,9 @@ fn samples() -> Vec<Event> {
             rollback: None,
             labels: BTreeMap::new(),
             event_metadata: BTreeMap::new(),
+            force_at: String::new(),
+            reset_at: String::new(),
+            release: String::new(),
         }
         .into(),
         ResourceDeleted {
@@ -317,6 +328,7 @@ fn samples() -> Vec<Event> {
             pruned: 2,
             repair: true,
             held_at: 0,
+            release: String::new(),
         }
         .into(),
         HoldEnded {
@@ -327,7 +339,10 @@ fn samples() -> Vec<Event> {
             message: text("m"),
         }
         .into(),
-    ]
+    ];
+    samples.extend(helm::samples());
+    samples.sort_by_key(|event| event.schema().0);
+    samples
 }
 
 /// Events with what was added to them since their version was frozen, and what that was.
@@ -402,7 +417,7 @@ fn every_version_ever_written_reads_as_it_was_meant() {
         "one sample for every type, in the order of the numbers"
     );
     let whole = samples.into_iter().map(|event| ("", event));
-    for (what, event) in whole.chain(grown()) {
+    for (what, event) in whole.chain(grown()).chain(helm::grown()) {
         let path = golden(&event, what);
         if !path.exists() && std::env::var_os("UPDATE").is_some() {
             std::fs::write(&path, encode(&first(event.clone()))).unwrap();
@@ -444,7 +459,8 @@ fn first(event: Event) -> Record {
 
 #[test]
 fn every_event_reads_as_json() {
-    let grown = grown().into_iter().map(|(_, event)| event);
+    let grown = grown().into_iter().chain(helm::grown());
+    let grown = grown.map(|(_, event)| event);
     for event in samples().into_iter().chain(grown) {
         let json = serde_json::to_value(&event).unwrap();
         assert_eq!(json["type"], event.name());

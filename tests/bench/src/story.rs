@@ -171,8 +171,14 @@ impl Story {
                 present: it.present,
             }
             .into(),
-            // A story has no rollback.
-            command::Kind::RecallManifests(_) => return None,
+            // A story has no rollback and no release.
+            command::Kind::RecallManifests(_)
+            | command::Kind::DeclareChart(_)
+            | command::Kind::InspectRelease(_)
+            | command::Kind::RenderRelease(_)
+            | command::Kind::RecallRelease(_)
+            | command::Kind::StoreRelease(_)
+            | command::Kind::RunHook(_) => return None,
         })
     }
 

@@ -180,7 +180,17 @@ impl Checker {
             Some(command::Kind::PruneObjects(prune)) => {
                 self.check_prune(object, prune, git, cluster)
             }
-            Some(command::Kind::FetchGit(_) | command::Kind::SetFinalizer(_)) | None => Ok(()),
+            Some(
+                command::Kind::FetchGit(_)
+                | command::Kind::SetFinalizer(_)
+                | command::Kind::DeclareChart(_)
+                | command::Kind::InspectRelease(_)
+                | command::Kind::RenderRelease(_)
+                | command::Kind::RecallRelease(_)
+                | command::Kind::StoreRelease(_)
+                | command::Kind::RunHook(_),
+            )
+            | None => Ok(()),
         }
     }
 

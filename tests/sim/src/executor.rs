@@ -58,7 +58,15 @@ impl Outside<'_> {
                 Some(command::Kind::PruneObjects(it)) => self.prune(it, steps).map(Event::from),
                 Some(command::Kind::SetFinalizer(it)) => self.set_finalizer(it, steps),
                 Some(command::Kind::RecallManifests(it)) => Ok(rollback::recall(self.log, it)),
-                None => Err(Trouble("it is of a kind that nobody knows".into())),
+                Some(
+                    command::Kind::DeclareChart(_)
+                    | command::Kind::InspectRelease(_)
+                    | command::Kind::RenderRelease(_)
+                    | command::Kind::RecallRelease(_)
+                    | command::Kind::StoreRelease(_)
+                    | command::Kind::RunHook(_),
+                )
+                | None => Err(Trouble("it is of a kind that nobody knows".into())),
             }
         };
         done.unwrap_or_else(|Trouble(message)| {
@@ -366,7 +374,13 @@ pub(crate) fn requests(command: &Command) -> usize {
             command::Kind::FetchGit(_)
             | command::Kind::BuildKustomization(_)
             | command::Kind::SetFinalizer(_)
-            | command::Kind::RecallManifests(_),
+            | command::Kind::RecallManifests(_)
+            | command::Kind::DeclareChart(_)
+            | command::Kind::InspectRelease(_)
+            | command::Kind::RenderRelease(_)
+            | command::Kind::RecallRelease(_)
+            | command::Kind::StoreRelease(_)
+            | command::Kind::RunHook(_),
         )
         | None => 1,
     }

@@ -473,6 +473,7 @@ impl Kustomization {
             pruned: attempt.pruned,
             repair: false,
             held_at: attempt.held_at(),
+            release: String::new(),
         })))
     }
 

@@ -96,6 +96,12 @@ impl GitRepository {
             | Event::WatchGap(_)
             | Event::FinalizerSet(_)
             | Event::CommandFailed(_)
+            | Event::ChartDeclared(_)
+            | Event::ReleaseInspected(_)
+            | Event::ReleaseFailed(_)
+            | Event::ReleaseRendered(_)
+            | Event::ReleaseStored(_)
+            | Event::HookRan(_)
             | Event::NotificationDelivered(_)
             | Event::NotificationFailed(_)
             | Event::NotificationParked(_) => {}

@@ -114,6 +114,12 @@ impl Kustomization {
             | Event::WatchGap(_)
             | Event::FinalizerSet(_)
             | Event::CommandFailed(_)
+            | Event::ChartDeclared(_)
+            | Event::ReleaseInspected(_)
+            | Event::ReleaseFailed(_)
+            | Event::ReleaseRendered(_)
+            | Event::ReleaseStored(_)
+            | Event::HookRan(_)
             | Event::NotificationDelivered(_)
             | Event::NotificationFailed(_)
             | Event::NotificationParked(_) => {}
@@ -131,6 +137,12 @@ impl Kustomization {
                 command::Kind::ApplyObjects(_)
                 | command::Kind::FetchGit(_)
                 | command::Kind::PruneObjects(_)
+                | command::Kind::DeclareChart(_)
+                | command::Kind::InspectRelease(_)
+                | command::Kind::RenderRelease(_)
+                | command::Kind::RecallRelease(_)
+                | command::Kind::StoreRelease(_)
+                | command::Kind::RunHook(_)
                 | command::Kind::SetFinalizer(_),
             )
             | None => {}
