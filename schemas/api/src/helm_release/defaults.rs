@@ -140,12 +140,15 @@ pub fn is_selected(filters: &[TestFilter], name: &str) -> bool {
 }
 
 fn shortened(name: &str) -> String {
-    const HASH_CHARACTERS: usize = 12;
+    const HASH_BYTES: usize = 6;
     if name.len() <= RELEASE_NAME_CHARACTERS_MAX {
         return name.to_owned();
     }
     let hash = Sha256::digest(name.as_bytes());
-    let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-    let kept = name.floor_char_boundary(RELEASE_NAME_CHARACTERS_MAX - HASH_CHARACTERS - 1);
-    format!("{}-{}", &name[..kept], &hash[..HASH_CHARACTERS])
+    let hash = hash
+        .iter()
+        .take(HASH_BYTES)
+        .fold(String::new(), |hash, byte| format!("{hash}{byte:02x}"));
+    let kept = name.floor_char_boundary(RELEASE_NAME_CHARACTERS_MAX - 2 * HASH_BYTES - 1);
+    format!("{}-{hash}", &name[..kept])
 }

@@ -426,29 +426,36 @@ fn post_renderers() -> Schema {
 
 /// `status`.
 pub(crate) fn status() -> Schema {
-    shared::status("What was last said about the HelmRelease.")
-        .optional(
-            "observedPostRenderersDigest",
-            text("Digest of the post-renderers that were last used."),
-        )
-        .optional(
-            "observedCommonMetadataDigest",
-            text("Digest of the common metadata that was last used."),
-        )
-        .optional(
-            "lastAttemptedGeneration",
-            integer("Generation that was last tried."),
-        )
-        .optional(
-            "helmChart",
-            text("Namespace and name of the HelmChart that was made."),
-        )
-        .optional(
-            "storageNamespace",
-            text("Where Helm's records of the release are."),
-        )
-        .optional("history", history())
-        .optional("inventory", inventory())
+    attempts(
+        shared::status("What was last said about the HelmRelease.")
+            .optional(
+                "observedPostRenderersDigest",
+                text("Digest of the post-renderers that were last used."),
+            )
+            .optional(
+                "observedCommonMetadataDigest",
+                text("Digest of the common metadata that was last used."),
+            )
+            .optional(
+                "lastAttemptedGeneration",
+                integer("Generation that was last tried."),
+            )
+            .optional(
+                "helmChart",
+                text("Namespace and name of the HelmChart that was made."),
+            )
+            .optional(
+                "storageNamespace",
+                text("Where Helm's records of the release are."),
+            )
+            .optional("history", history())
+            .optional("inventory", inventory()),
+    )
+}
+
+/// What was last tried, and what of that failed.
+fn attempts(status: Schema) -> Schema {
+    status
         .optional(
             "lastAttemptedReleaseAction",
             word(&["install", "upgrade"], "Action that was last tried."),

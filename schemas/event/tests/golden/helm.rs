@@ -155,6 +155,7 @@ pub(super) fn grown() -> Vec<(&'static str, Event)> {
     grown
 }
 
+#[expect(clippy::too_many_lines, reason = "a flat table")]
 fn commands() -> Vec<(&'static str, Event)> {
     use command::Kind;
     let inspect = InspectRelease {
@@ -225,10 +226,10 @@ fn commands() -> Vec<(&'static str, Event)> {
         manifest: b"{}".to_vec(),
     };
     vec![
-        issued("declare_chart", Kind::DeclareChart(declare)),
-        issued("inspect_release", Kind::InspectRelease(inspect)),
-        issued("recall_release", Kind::RecallRelease(recall)),
-        issued("render_release", Kind::RenderRelease(render)),
+        issued("declare_chart", Kind::DeclareChart(Box::new(declare))),
+        issued("inspect_release", Kind::InspectRelease(Box::new(inspect))),
+        issued("recall_release", Kind::RecallRelease(Box::new(recall))),
+        issued("render_release", Kind::RenderRelease(Box::new(render))),
         issued("run_hook", Kind::RunHook(Box::new(hook))),
         issued("store_release", Kind::StoreRelease(Box::new(store))),
     ]
