@@ -156,41 +156,29 @@ fn found_release(kind: &Kind, object: &Value) -> String {
     serde_json::to_string(&status).unwrap_or_default()
 }
 
-/// The declared part of an object. What cannot be read is said with the object, and decides nothing.
-fn read(kind: &Kind, object: &Value) -> ResourceObserved {
-    let spec = match kind.kind {
+/// The spec in the model, as JSON; what a kind that is not reconciled asks for is not read.
+fn spec(kind: &Kind, object: &Value) -> Result<Vec<u8>, String> {
+    fn json(spec: Result<impl serde::Serialize, fluvial_api::Error>) -> Result<Vec<u8>, String> {
+        let spec = spec.map_err(|error| error.to_string())?;
+        serde_json::to_vec(&spec).map_err(|error| error.to_string())
+    }
+    match kind.kind {
         // What may be a credential, here, in a HelmRepository and in a Provider, is read when it is used,
         // and never recorded.
-        "GitRepository" => GitRepository::read(object)
-            .map_err(|error| error.to_string())
-            .and_then(|it| {
-                serde_json::to_vec(&it.spec.recorded()).map_err(|error| error.to_string())
-            }),
-        "HelmRepository" => HelmRepository::read(object)
-            .map_err(|error| error.to_string())
-            .and_then(|it| {
-                serde_json::to_vec(&it.spec.recorded()).map_err(|error| error.to_string())
-            }),
-        "HelmChart" => HelmChart::read(object)
-            .map_err(|error| error.to_string())
-            .and_then(|it| serde_json::to_vec(&it.spec).map_err(|error| error.to_string())),
-        "Kustomization" => Kustomization::read(object)
-            .map_err(|error| error.to_string())
-            .and_then(|it| serde_json::to_vec(&it.spec).map_err(|error| error.to_string())),
-        "HelmRelease" => HelmRelease::read(object)
-            .map_err(|error| error.to_string())
-            .and_then(|it| serde_json::to_vec(&it.spec).map_err(|error| error.to_string())),
-        "Alert" => Alert::read(object)
-            .map_err(|error| error.to_string())
-            .and_then(|it| serde_json::to_vec(&it.spec).map_err(|error| error.to_string())),
-        "Provider" => Provider::read(object)
-            .map_err(|error| error.to_string())
-            .and_then(|it| {
-                serde_json::to_vec(&it.spec.recorded()).map_err(|error| error.to_string())
-            }),
+        "GitRepository" => json(GitRepository::read(object).map(|it| it.spec.recorded())),
+        "HelmRepository" => json(HelmRepository::read(object).map(|it| it.spec.recorded())),
+        "HelmChart" => json(HelmChart::read(object).map(|it| it.spec)),
+        "HelmRelease" => json(HelmRelease::read(object).map(|it| it.spec)),
+        "Kustomization" => json(Kustomization::read(object).map(|it| it.spec)),
+        "Alert" => json(Alert::read(object).map(|it| it.spec)),
+        "Provider" => json(Provider::read(object).map(|it| it.spec.recorded())),
         _ => Ok(b"{}".to_vec()),
-    };
-    let (spec, invalid) = match spec {
+    }
+}
+
+/// The declared part of an object. What cannot be read is said with the object, and decides nothing.
+fn read(kind: &Kind, object: &Value) -> ResourceObserved {
+    let (spec, invalid) = match spec(kind, object) {
         Ok(spec) => (spec, String::new()),
         Err(error) if may_hold_credentials(kind) => (b"{}".to_vec(), error),
         Err(error) => (canonical(object.get("spec").unwrap_or(&Value::Null)), error),
