@@ -208,6 +208,7 @@ impl Outside<'_> {
             force: manifest.force,
             policy: manifest.policy.clone(),
             live: String::new(),
+            ignored: Vec::new(),
         })
     }
 
