@@ -322,6 +322,23 @@ fn word(event: &Event) -> String {
         Some(command::Kind::SetFinalizer(set)) => {
             format!("finalizer {}", if set.present { "on" } else { "off" })
         }
+        Some(command::Kind::DeclareChart(declare)) if declare.manifest.is_empty() => {
+            "delete chart".into()
+        }
+        Some(command::Kind::DeclareChart(_)) => "declare chart".into(),
+        Some(command::Kind::InspectRelease(_)) => "inspect".into(),
+        Some(command::Kind::RenderRelease(render)) => {
+            format!("render {} v{}", render.action, render.version)
+        }
+        Some(command::Kind::RecallRelease(recall)) => format!("recall for {}", recall.action),
+        Some(command::Kind::StoreRelease(store)) => {
+            format!("store v{} {} {}", store.version, store.status, store.reason)
+                .trim()
+                .to_owned()
+        }
+        Some(command::Kind::RunHook(run)) => {
+            format!("hook {} {}", run.event, run.hook.as_ref().unwrap().name)
+        }
         None => "nothing".into(),
     }
 }

@@ -70,6 +70,19 @@ pub(crate) fn said(event: &Event) -> String {
         Event::FinalizerSet(it) if it.present => "put on".to_owned(),
         Event::FinalizerSet(_) => "taken off".to_owned(),
         Event::CommandFailed(it) => it.message.clone(),
+        Event::ChartDeclared(it) => declared(it),
+        Event::ReleaseInspected(it) => format!("{} {}", it.chart_name, it.chart_version),
+        Event::ReleaseFailed(it) => format!("{}: {}", it.reason, it.message),
+        Event::ReleaseRendered(it) => {
+            let (objects, hooks) = (it.objects.len(), it.hooks.len());
+            format!(
+                "{} of revision {}: {objects} objects, {hooks} hooks",
+                it.action, it.version
+            )
+        }
+        Event::ReleaseStored(it) if it.reason.is_empty() => it.action.clone(),
+        Event::ReleaseStored(it) => format!("{}: {}", it.reason, it.message),
+        Event::HookRan(it) => ran(it),
         Event::NotificationDelivered(it) => told(it.notification.as_ref(), &it.answer),
         Event::NotificationFailed(it) => told(it.notification.as_ref(), &it.message),
         Event::NotificationParked(it) => told(it.notification.as_ref(), &it.message),
@@ -78,6 +91,25 @@ pub(crate) fn said(event: &Event) -> String {
         Event::Concluded(it) => format!("{}: {}", it.reason, it.message),
         Event::ResourceDeleted(_) | Event::ObjectGone(_) | Event::TimerFired(_) => String::new(),
     }
+}
+
+fn declared(it: &fluvial_event::ChartDeclared) -> String {
+    let chart = it.chart.as_ref().map(ToString::to_string);
+    let chart = chart.unwrap_or_default();
+    let how = match (it.failure.as_str(), it.digest.is_empty(), it.changed) {
+        ("", true, _) => "is gone",
+        ("", false, true) => "is made so",
+        ("", false, false) => "was so",
+        (failure, ..) => return format!("{chart}: {failure}"),
+    };
+    format!("{chart} {how}")
+}
+
+fn ran(it: &fluvial_event::HookRan) -> String {
+    let run = it.run.clone().unwrap_or_default();
+    format!("{} {}: {} {}", it.event, run.name, run.phase, it.message)
+        .trim()
+        .to_owned()
 }
 
 fn told(notification: Option<&fluvial_event::Notification>, end: &str) -> String {
@@ -128,6 +160,21 @@ fn ordered(command: &fluvial_event::Command) -> String {
         }
         Some(Kind::SetFinalizer(it)) if it.present => format!("{name} on"),
         Some(Kind::SetFinalizer(_)) => format!("{name} off"),
-        Some(Kind::FetchGit(_)) | None => name.to_owned(),
+        Some(Kind::RenderRelease(it)) => {
+            format!("{name} to {} to revision {}", it.action, it.version)
+        }
+        Some(Kind::RecallRelease(it)) => format!("{name} to {}", it.action),
+        Some(Kind::StoreRelease(it)) => {
+            format!("{name} {} revision {} {}", it.name, it.version, it.status)
+                .trim()
+                .to_owned()
+        }
+        Some(Kind::RunHook(it)) => {
+            let hook = it.hook.as_ref().map(|hook| hook.name.as_str());
+            format!("{name} {} {}", it.event, hook.unwrap_or_default())
+        }
+        Some(Kind::DeclareChart(_) | Kind::InspectRelease(_) | Kind::FetchGit(_)) | None => {
+            name.to_owned()
+        }
     }
 }
