@@ -16,6 +16,7 @@ mod ignore;
 pub mod manifests;
 mod metadata;
 mod order;
+pub mod release;
 pub mod version;
 mod yaml;
 
