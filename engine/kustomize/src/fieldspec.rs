@@ -1,5 +1,7 @@
 //! Where a transformer may write: a kind of object and a path into it, and the walk along that path.
 
+use std::sync::Arc;
+
 use fluvial_manifest::{Map, Value};
 
 use crate::error::{Error, Result};
@@ -9,8 +11,8 @@ use crate::resource::Gvk;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FieldSpec {
     pub(crate) gvk: Gvk,
-    pub(crate) path: String,
-    pub(crate) segments: Vec<Segment>,
+    pub(crate) path: Arc<str>,
+    pub(crate) segments: Arc<[Segment]>,
     /// Whether missing parts of the path are made.
     pub(crate) create: bool,
 }
@@ -48,7 +50,7 @@ impl FieldSpec {
             .collect();
         Self {
             gvk,
-            path: path.to_owned(),
+            path: path.into(),
             segments,
             create,
         }
@@ -148,6 +150,12 @@ fn field<'a>(
     if segment.name.is_empty() {
         return Err(Error::new("a field path must not have an empty part"));
     }
+    if is_of_list(&segment.name) {
+        return Err(Error::new(format!(
+            "a field path goes through a map by its keys alone, not by {:?}; lists on the way need no part of their own",
+            segment.name
+        )));
+    }
     let made = match (create, segment.list, last) {
         (Create::Nothing, _, _) | (_, true, _) => None,
         (Create::Scalar, false, true) => Some(Value::String(String::new())),
@@ -170,6 +178,12 @@ fn field<'a>(
         *child = made;
     }
     Ok(Some(child))
+}
+
+/// Whether a part of a path would choose items of a list.
+fn is_of_list(part: &str) -> bool {
+    let is_number = || part.parse::<i64>().is_ok();
+    matches!(part, "*" | "-") || (part.starts_with('[') && part.ends_with(']')) || is_number()
 }
 
 /// Splits at `delimiter` unless a backslash is before it; a leading delimiter is ignored.

@@ -121,11 +121,23 @@ fn finish(target: Target<'_>, options: Options) -> Result<Vec<Value>, Error> {
                 "kustomize-v5.8.2",
             );
         }
+        fill_absent(resource);
         strip(resource, origins, transformations);
         origin::annotate(resource, origins, transformations);
         yaml::canonical(&mut resource.value);
     }
     Ok(list.into_iter().map(|resource| resource.value).collect())
+}
+
+/// Makes texts of the values that are missing between brackets, in an object that no patch has done so to.
+fn fill_absent(resource: &mut Resource) {
+    let Some(written) = resource.written.take_if(|written| written.has_gaps()) else {
+        return;
+    };
+    let documents = yaml::documents_absent(&written.text).unwrap_or_default();
+    if let Some(document) = documents.get(written.document) {
+        strategic::fill_absent(&mut resource.value, document);
+    }
 }
 
 /// Annotations that belong to kustomize's own pipelines and never reach a cluster.

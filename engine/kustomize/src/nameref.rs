@@ -7,11 +7,12 @@ use fluvial_manifest::{Value, object};
 use crate::config::{Config, NameReference};
 use crate::error::{Error, Result};
 use crate::fieldspec::{Create, FieldSpec};
-use crate::resource::{CLUSTER, Gvk, Id, Resource, scalar_text};
+use crate::resource::{CLUSTER, Gvk, Id, Previous, Resource, scalar_text};
 use crate::resources::Resources;
 
 /// Rewrites every name reference that the configuration knows.
 pub(crate) fn fix(resources: &mut Resources, config: &Config) -> Result<()> {
+    resources.list().iter().try_for_each(check_commas)?;
     let candidates: Vec<Candidate> = resources.list().iter().map(Candidate::new).collect();
     let mut by_name: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (position, candidate) in candidates.iter().enumerate() {
@@ -44,6 +45,23 @@ pub(crate) fn fix(resources: &mut Resources, config: &Config) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// kustomize notes earlier kinds, names and namespaces between commas, and stops at one that has a
+/// comma of its own (such as a kind that SOPS encrypted).
+fn check_commas(resource: &Resource) -> Result<()> {
+    let commas = |text: fn(&Previous) -> &str| -> usize {
+        let previous = resource.previous.iter();
+        previous.map(|own| text(own).matches(',').count()).sum()
+    };
+    let names = commas(|own| &own.name);
+    if names == commas(|own| &own.kind) && names == commas(|own| &own.namespace) {
+        return Ok(());
+    }
+    Err(Error::new(format!(
+        "the kind, the name or the namespace of {} has a comma; is the file encrypted as a whole? encrypt only its `data` and `stringData`",
+        resource.id()
+    )))
 }
 
 /// The fields of a kind that hold names, in the order of the configuration.

@@ -8,6 +8,7 @@ use fluvial_manifest::{Value, object, yaml};
 
 use crate::error::{Error, Result};
 use crate::resource::{Id, Resource, Written};
+use crate::strategic;
 
 /// The objects of a text: lists opened, empty documents left out, each with a kind and a name.
 pub(crate) fn resources(file: &str, text: &str) -> Result<Vec<Resource>> {
@@ -16,6 +17,7 @@ pub(crate) fn resources(file: &str, text: &str) -> Result<Vec<Resource>> {
     } else {
         Cow::Borrowed(text)
     };
+    check_separators(&text).map_err(|error| error.in_file(file))?;
     let documents = yaml::documents_verbatim(&text, &["metadata", "annotations"])
         .map_err(|error| Error::yaml(file, error))?;
     let count = documents.len();
@@ -50,6 +52,24 @@ pub(crate) fn resources(file: &str, text: &str) -> Result<Vec<Resource>> {
     Ok(resources)
 }
 
+/// kustomize parts a text at the lines that begin with `---`, and refuses one that goes on with
+/// anything but a comment.
+fn check_separators(text: &str) -> Result<()> {
+    for (at, _) in text.match_indices("\n---") {
+        let Some((line, _)) = text[at + 4..].split_once('\n') else {
+            return Ok(());
+        };
+        let rest = line.trim();
+        if !rest.is_empty() && !rest.starts_with('#') {
+            let number = text[..=at].matches('\n').count() + 1;
+            return Err(Error::new(format!(
+                "line {number}: invalid document separator \"---{line}\"; write what follows it on a line of its own"
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// Annotations that have no value in the text.
 fn absent_annotations(value: &Value, text: &str, index: usize) -> Vec<String> {
     let annotations = value
@@ -65,7 +85,7 @@ fn absent_annotations(value: &Value, text: &str, index: usize) -> Vec<String> {
         .and_then(Value::as_object)
         .into_iter()
         .flatten()
-        .filter(|(_, value)| value.as_str() == Some(yaml::ABSENT))
+        .filter(|(_, value)| strategic::is_absent(value))
         .map(|(key, _)| key.clone())
         .collect()
 }

@@ -146,6 +146,16 @@ pub(crate) struct Written {
     pub(crate) document: usize,
 }
 
+impl Written {
+    /// Whether a value may be missing between brackets: `{key: }`.
+    pub(crate) fn has_gaps(&self) -> bool {
+        self.text.match_indices(':').any(|(at, _)| {
+            let rest = self.text[at + 1..].trim_start();
+            rest.starts_with([',', '}', ']'])
+        })
+    }
+}
+
 /// An object and its history within the build.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Resource {

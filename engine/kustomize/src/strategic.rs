@@ -42,7 +42,7 @@ pub(crate) fn drop_absent(
                 return true;
             };
             if child.is_null() {
-                return written.as_str() != Some(yaml::ABSENT);
+                return !is_absent(written);
             }
             drop_absent(child, written, schema, schema.field(shape, key).as_ref());
             true
@@ -54,6 +54,37 @@ pub(crate) fn drop_absent(
                     drop_absent(child, written, schema, Some(&item));
                 }
             }
+        }
+        _ => {}
+    }
+}
+
+/// Whether [`yaml::documents_absent`] says that nothing was written here.
+pub(crate) fn is_absent(written: &Value) -> bool {
+    matches!(
+        written.as_str(),
+        Some(yaml::ABSENT | yaml::ABSENT_IN_BRACKETS)
+    )
+}
+
+/// Makes empty texts of the values that were not written between brackets: kustomize writes them as
+/// such. `written` is as for [`drop_absent`].
+pub(crate) fn fill_absent(value: &mut Value, written: &Value) {
+    match (value, written) {
+        (Value::Object(map), Value::Object(written)) => {
+            for (key, child) in map.iter_mut() {
+                if let Some(written) = written.get(key) {
+                    fill_absent(child, written);
+                }
+            }
+        }
+        (Value::Array(items), Value::Array(written)) if items.len() == written.len() => {
+            for (child, written) in items.iter_mut().zip(written) {
+                fill_absent(child, written);
+            }
+        }
+        (value @ Value::Null, Value::String(written)) if written == yaml::ABSENT_IN_BRACKETS => {
+            *value = Value::String(String::new());
         }
         _ => {}
     }

@@ -267,7 +267,7 @@ fn refusals_name_the_file_the_line_and_the_field() {
         ("resources: ['.']\n", "line 1: resources[0]: \".\" leads back to \"k\", which contains \"k\" that is being built; a base cannot be around its overlay".into()),
         ("kind: Kustomization\n", "it is empty; give it `resources`".into()),
         ("resources: [cm.yaml]\nhelmCharts: [{name: a}]\n", "line 2: helmCharts: Helm charts are not rendered inside a kustomization; make the chart a HelmRelease".into()),
-        ("a: [\n", "line 2: while parsing a node, did not find expected node content".into()),
+        ("a: [\n", "line 2: did not find expected node content".into()),
     ];
     for (kustomization, message) in cases {
         refused(

@@ -41,6 +41,8 @@ impl Entry {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tree {
     entries: Arc<BTreeMap<String, Entry>>,
+    /// How many of them are links: without any, a path leads where it says.
+    links: usize,
 }
 
 /// What a directory lists.
@@ -130,6 +132,7 @@ impl Tree {
         if self.has_children(path) || ancestors(path).any(|dir| self.entries.contains_key(dir)) {
             return refuse("it is a directory and something else at once");
         }
+        self.links += usize::from(matches!(entry, Entry::Link { .. }));
         Arc::make_mut(&mut self.entries).insert(path.to_owned(), entry);
         Ok(())
     }
@@ -215,12 +218,14 @@ impl Tree {
             return Err(Error::NotDirectory(path.to_owned()));
         }
         let prefix = as_prefix(&real);
-        let entries = self
+        let entries: BTreeMap<String, Entry> = self
             .entries
             .range(prefix.clone()..)
             .map_while(|(key, entry)| Some((key.strip_prefix(&prefix)?.to_owned(), entry.clone())))
             .collect();
+        let is_link = |entry: &&Entry| matches!(entry, Entry::Link { .. });
         Ok(Self {
+            links: entries.values().filter(is_link).count(),
             entries: Arc::new(entries),
         })
     }
@@ -234,6 +239,13 @@ impl Tree {
         }
         if let Some(Entry::File { .. }) = self.entries.get(&wanted) {
             return Ok(wanted);
+        }
+        if self.links == 0 {
+            return if self.has_children(&wanted) {
+                Ok(wanted)
+            } else {
+                Err(Error::NotFound(wanted))
+            };
         }
         let mut pending: Vec<String> = wanted.rsplit('/').map(str::to_owned).collect();
         let mut real = String::new();

@@ -5,16 +5,20 @@
 //! the way to JSON is refused: duplicate keys, keys that are not strings, infinities.
 
 mod edit;
+mod event;
 mod lines;
+mod order;
 mod read;
 mod scalar;
+mod scan;
 mod write;
 
 pub use edit::edited;
 pub use lines::line_of;
 pub use read::{
-    ABSENT, Limits, canonical, documents, documents_absent, documents_of_kustomization,
-    documents_verbatim, documents_within, documents_yaml11, first_as_json,
+    ABSENT, ABSENT_IN_BRACKETS, Limits, canonical, documents, documents_absent,
+    documents_of_kustomization, documents_verbatim, documents_within, documents_yaml11,
+    first_as_json,
 };
 pub use write::{Place, to_multi, to_string, write_text};
 

@@ -28,8 +28,19 @@ pub enum Verdict {
 
 /// The lines in which two texts differ: `-` only in the first, `+` only in the second, two around each.
 pub fn lines(first: &str, second: &str) -> String {
+    /// Two texts of this many lines are compared in a table of the square of it.
+    const LINES_MAX: usize = 4_000;
     let (first, second): (Vec<&str>, Vec<&str>) =
         (first.lines().collect(), second.lines().collect());
+    // All but two lines of what they begin with in common tells nothing.
+    let pairs = first.iter().zip(&second);
+    let common = pairs.take_while(|(own, other)| own == other).count();
+    let (first, second) = (
+        &first[common.saturating_sub(2)..],
+        &second[common.saturating_sub(2)..],
+    );
+    let first = &first[..first.len().min(LINES_MAX)];
+    let second = &second[..second.len().min(LINES_MAX)];
     // The length of the longest common rest from each pair of lines on.
     let mut common = vec![vec![0; second.len() + 1]; first.len() + 1];
     for at in (0..first.len()).rev() {
@@ -67,6 +78,11 @@ pub fn lines(first: &str, second: &str) -> String {
         }
     }
     text
+}
+
+/// A message of several lines, on one.
+pub fn one_line(message: &str) -> String {
+    message.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Builds a case on both sides.

@@ -9,5 +9,5 @@ mod difference;
 mod peer;
 
 pub use case::{Case, read};
-pub use difference::{Verdict, compare, lines};
+pub use difference::{Verdict, compare, lines, one_line};
 pub use peer::{Answer, Peer};

@@ -1,7 +1,9 @@
 //! Races and random trees: `bench CASES.json` times our kustomize and the real one in one process each,
-//! `differ COUNT [SEED]` builds trees made from seeds on both sides.
+//! `differ COUNT [SEED]` builds trees made from seeds on both sides, `hunt FOLDER` every kustomization of
+//! the repositories in a folder.
 
 mod bench;
+mod hunt;
 mod made;
 
 use std::env;
@@ -16,8 +18,9 @@ fn main() -> ExitCode {
         ["bench", cases] => bench::run(cases.as_ref()),
         ["differ", count] => differ(count.parse().unwrap_or(0), 1),
         ["differ", count, seed] => differ(count.parse().unwrap_or(0), seed.parse().unwrap_or(1)),
+        ["hunt", folder] => hunt::run(folder.as_ref()),
         _ => {
-            eprintln!("say `bench CASES.json`, or `differ COUNT [FIRST-SEED]`");
+            eprintln!("say `bench CASES.json`, `differ COUNT [FIRST-SEED]` or `hunt FOLDER`");
             ExitCode::FAILURE
         }
     }

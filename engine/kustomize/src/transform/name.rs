@@ -28,7 +28,7 @@ pub(crate) fn apply(
             if !original.gvk.is_selected(&spec.gvk) {
                 continue;
             }
-            if spec.path == "metadata/name" {
+            if *spec.path == *"metadata/name" {
                 let (list, text) = match affix {
                     Affix::Prefix(text) => (&mut resource.prefixes, text),
                     Affix::Suffix(text) => (&mut resource.suffixes, text),

@@ -57,9 +57,9 @@ impl NamespaceTransformer {
         }
         for spec in &self.specs {
             let of_metadata =
-                spec.path == "metadata/namespace" || (spec.path == "metadata/name" && !core);
+                *spec.path == *"metadata/namespace" || (*spec.path == *"metadata/name" && !core);
             let of_subjects = binding
-                && spec.path == "subjects/namespace"
+                && *spec.path == *"subjects/namespace"
                 && matches!(spec.gvk.kind.as_str(), "RoleBinding" | "ClusterRoleBinding");
             if !of_metadata && !of_subjects {
                 spec.apply(&mut resource.value, Create::Scalar, &mut set)?;

@@ -203,6 +203,7 @@ impl PatchTransformer {
             let documents = yaml::documents_absent(&written.text).unwrap_or_default();
             if let Some(document) = documents.get(written.document) {
                 strategic::drop_absent(&mut value, document, schema, shape.as_ref());
+                strategic::fill_absent(&mut value, document);
             }
         }
         let merged = strategic::merge(value, patch, schema, shape.as_ref())

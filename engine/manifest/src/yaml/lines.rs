@@ -1,19 +1,19 @@
 //! Where in a text a field is, for messages.
 
-use saphyr_parser::{Event, Parser};
+use super::event::{Event, Parser};
 
 /// The line of the key at `path` (map keys, or list indices in decimal) in the first document.
 ///
 /// Meant for messages: it reads the text again, so that reading need not remember every line.
 pub fn line_of(text: &str, path: &[&str]) -> Option<usize> {
-    let mut parser = Parser::new_from_str(text.strip_prefix('\u{feff}').unwrap_or(text));
-    let mut next = move || parser.next_event()?.ok();
+    let mut parser = Parser::new(text).ok()?;
+    let mut next = move || parser.next().ok();
     let mut found = None;
     let mut matched = 0;
     // One frame per open collection: whether it lies on the path, and what is read next in it.
     let mut frames: Vec<Frame> = Vec::new();
     loop {
-        let (event, span) = next()?;
+        let (event, mark) = next()?;
         match event {
             Event::StreamEnd | Event::DocumentEnd => return found,
             Event::SequenceEnd | Event::MappingEnd => {
@@ -22,16 +22,16 @@ pub fn line_of(text: &str, path: &[&str]) -> Option<usize> {
                     return found;
                 }
             }
-            Event::StreamStart | Event::DocumentStart(_) | Event::Nothing => {}
+            Event::DocumentStart => {}
             Event::Alias(_)
-            | Event::Scalar(..)
-            | Event::SequenceStart(..)
-            | Event::MappingStart(..) => {
+            | Event::Scalar { .. }
+            | Event::SequenceStart { .. }
+            | Event::MappingStart { .. } => {
                 let on_path = match frames.last_mut() {
                     None => true,
                     Some(frame) => {
                         if frame.is_key() {
-                            let key = if let Event::Scalar(key, ..) = &event {
+                            let key = if let Event::Scalar { text: key, .. } = &event {
                                 key
                             } else {
                                 ""
@@ -39,7 +39,7 @@ pub fn line_of(text: &str, path: &[&str]) -> Option<usize> {
                             frame.hit = frame.on_path && path.get(matched) == Some(&key);
                             frame.count += 1;
                             if frame.hit {
-                                found = Some(span.start.line());
+                                found = Some(mark.line + 1);
                                 matched += 1;
                                 if matched == path.len() {
                                     return found;
@@ -52,7 +52,7 @@ pub fn line_of(text: &str, path: &[&str]) -> Option<usize> {
                         if frame.sequence {
                             frame.hit = frame.on_path && path.get(matched) == Some(&index.as_str());
                             if frame.hit {
-                                found = Some(span.start.line());
+                                found = Some(mark.line + 1);
                                 matched += 1;
                                 if matched == path.len() {
                                     return found;
@@ -62,8 +62,8 @@ pub fn line_of(text: &str, path: &[&str]) -> Option<usize> {
                         frame.hit
                     }
                 };
-                let sequence = matches!(event, Event::SequenceStart(..));
-                if sequence || matches!(event, Event::MappingStart(..)) {
+                let sequence = matches!(event, Event::SequenceStart { .. });
+                if sequence || matches!(event, Event::MappingStart { .. }) {
                     frames.push(Frame {
                         sequence,
                         on_path,

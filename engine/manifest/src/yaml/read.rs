@@ -1,14 +1,16 @@
 //! From parser events to values, within limits.
 //!
-//! The parser (`saphyr-parser`) knows the grammar. This knows what may be repeated, how deep and
-//! how large a document may become, and what a key is.
+//! The parser (`event.rs`) knows the grammar. This knows what may be repeated, how deep and how large
+//! a document may become, and what a key is.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
+use serde_json::map::Entry;
 use serde_json::{Map, Value};
 
+use super::event::{Event, Parser};
+use super::scan::{Mark, Style};
 use super::{Error, scalar};
 
 /// How much one text may ask for. What comes from aliases is what a small text can make large.
@@ -76,8 +78,11 @@ pub fn documents_verbatim(text: &str, text_at: &[&str]) -> Result<Vec<Value>, Er
 /// What [`documents_absent`] puts where a key has no value.
 pub const ABSENT: &str = "\u{f8ff}absent";
 
-/// As [`documents`], but a value that is not written at all (`key:`) is the text [`ABSENT`], and only
-/// one that says so (`key: null`) is null. kustomize tells the two apart.
+/// What [`documents_absent`] puts where a key between braces has no value: `{key: }`.
+pub const ABSENT_IN_BRACKETS: &str = "\u{f8ff}absent in brackets";
+
+/// As [`documents`], but a value that is not written at all (`key:`) is the text [`ABSENT`] or
+/// [`ABSENT_IN_BRACKETS`], and only one that says so (`key: null`) is null. kustomize tells them apart.
 pub fn documents_absent(text: &str) -> Result<Vec<Value>, Error> {
     compose(text, &Limits::default(), Reading::MarkAbsent)
 }
@@ -99,8 +104,7 @@ pub fn canonical(value: &mut Value) {
 fn compose(text: &str, limits: &Limits, reading: Reading<'_>) -> Result<Vec<Value>, Error> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut composer = Composer {
-        parser: Parser::new_from_str(text),
-        text,
+        parser: Parser::new(text)?,
         limits,
         reading,
         anchors: BTreeMap::new(),
@@ -109,18 +113,18 @@ fn compose(text: &str, limits: &Limits, reading: Reading<'_>) -> Result<Vec<Valu
     let mut documents = Vec::new();
     let mut count = 0;
     loop {
-        let (event, span) = composer.next()?;
+        let (event, mark) = composer.parser.next()?;
         match event {
             Event::StreamEnd => return Ok(documents),
-            Event::DocumentStart(_) => {
+            Event::DocumentStart => {
                 count += 1;
                 if count > limits.documents {
                     let message = format!("more than {} documents in one file", limits.documents);
-                    return Err(at(span.start, message));
+                    return Err(mark.error(message));
                 }
                 composer.anchors.clear();
-                let (event, span) = composer.next()?;
-                let node = composer.node(event, span, Place::root())?;
+                let (event, mark) = composer.parser.next()?;
+                let node = composer.node(event, mark, Place::root())?;
                 if matches!(reading, Reading::Loose) {
                     return Ok(vec![node.value]);
                 }
@@ -128,14 +132,14 @@ fn compose(text: &str, limits: &Limits, reading: Reading<'_>) -> Result<Vec<Valu
                     documents.push(node.value);
                 }
             }
-            Event::StreamStart | Event::DocumentEnd | Event::Nothing => {}
+            Event::DocumentEnd => {}
             Event::Alias(_)
-            | Event::Scalar(..)
-            | Event::SequenceStart(..)
+            | Event::Scalar { .. }
+            | Event::SequenceStart { .. }
             | Event::SequenceEnd
-            | Event::MappingStart(..)
+            | Event::MappingStart { .. }
             | Event::MappingEnd => {
-                return Err(at(span.start, "a value outside of any document"));
+                return Err(mark.error("a value outside of any document"));
             }
         }
     }
@@ -191,6 +195,8 @@ impl<'o> Reading<'o> {
 struct Place {
     depth: usize,
     matched: Option<usize>,
+    /// Whether brackets are around it.
+    flow: bool,
 }
 
 impl Place {
@@ -198,6 +204,15 @@ impl Place {
         Self {
             depth: 0,
             matched: Some(0),
+            flow: false,
+        }
+    }
+
+    /// The place of a collection, for what is in it.
+    fn within(self, flow: bool) -> Self {
+        Self {
+            flow: self.flow || flow,
+            ..self
         }
     }
 
@@ -205,6 +220,7 @@ impl Place {
         Self {
             depth: self.depth + 1,
             matched: None,
+            flow: self.flow,
         }
     }
 
@@ -216,6 +232,7 @@ impl Place {
         Self {
             depth: self.depth + 1,
             matched: matched.map(|count| count + 1),
+            flow: self.flow,
         }
     }
 }
@@ -226,8 +243,7 @@ struct Node {
 }
 
 struct Composer<'a, 'o> {
-    parser: Parser<'a, StrInput<'a>>,
-    text: &'a str,
+    parser: Parser<'a>,
     limits: &'o Limits,
     reading: Reading<'o>,
     /// Values that were finished under an anchor; one that is still open is absent.
@@ -236,42 +252,36 @@ struct Composer<'a, 'o> {
 }
 
 impl<'a> Composer<'a, '_> {
-    fn next(&mut self) -> Result<(Event<'a>, Span), Error> {
-        match self.parser.next_event() {
-            Some(Ok(event)) => Ok(event),
-            Some(Err(error)) => Err(from_scan(&error)),
-            None => Ok((Event::StreamEnd, Span::default())),
-        }
-    }
-
-    fn node(&mut self, event: Event<'a>, span: Span, place: Place) -> Result<Node, Error> {
+    fn node(&mut self, event: Event<'a>, mark: Mark, place: Place) -> Result<Node, Error> {
         if place.depth > self.limits.depth {
             let message = format!("nested more than {} deep", self.limits.depth);
-            return Err(at(span.start, message));
+            return Err(mark.error(message));
         }
         let (anchor, node) = match event {
-            Event::Alias(id) => return self.alias(id, span),
-            Event::Scalar(text, style, anchor, tag) => {
+            Event::Alias(id) => return self.alias(id, mark),
+            Event::Scalar {
+                text,
+                style,
+                anchor,
+                tag,
+            } => {
                 let bytes = text.len();
-                let text = self.without_invented_newline(text, style, span);
                 let value = self
                     .scalar(text, style, tag.as_deref(), place)
-                    .map_err(|message| at(span.start, message))?;
+                    .map_err(|message| mark.error(message))?;
                 let size = Size { nodes: 1, bytes };
                 (anchor, Node { value, size })
             }
-            Event::SequenceStart(anchor, _) => (anchor, self.sequence(place)?),
-            Event::MappingStart(anchor, tag) => {
+            Event::SequenceStart { anchor, flow } => (anchor, self.sequence(place.within(flow))?),
+            Event::MappingStart { anchor, flow, tag } => {
                 let set = tag.is_some_and(|tag| core_tag(&tag) == Some("set"));
-                (anchor, self.mapping(place, set)?)
+                (anchor, self.mapping(place.within(flow), set)?)
             }
-            Event::Nothing
-            | Event::StreamStart
-            | Event::StreamEnd
-            | Event::DocumentStart(_)
+            Event::StreamEnd
+            | Event::DocumentStart
             | Event::DocumentEnd
             | Event::SequenceEnd
-            | Event::MappingEnd => return Err(at(span.start, "expected a value")),
+            | Event::MappingEnd => return Err(mark.error("expected a value")),
         };
         if anchor > 0 {
             let copy = Node {
@@ -279,77 +289,61 @@ impl<'a> Composer<'a, '_> {
                 size: node.size,
             };
             // The copy kept under the anchor is itself something that the text made twice.
-            self.spend(node.size, span)?;
+            self.spend(node.size, mark)?;
             self.anchors.insert(anchor, copy);
         }
         Ok(node)
     }
 
-    fn alias(&mut self, id: usize, span: Span) -> Result<Node, Error> {
+    fn alias(&mut self, id: usize, mark: Mark) -> Result<Node, Error> {
         let Some(node) = self.anchors.get(&id) else {
-            return Err(at(span.start, "an anchor contains itself"));
+            return Err(mark.error("an anchor contains itself"));
         };
         let size = node.size;
         let mut spent = self.alias;
         spent.add(size);
-        self.check(spent, span)?;
+        self.check(spent, mark)?;
         self.alias = spent;
         let value = node.value.clone();
         Ok(Node { value, size })
     }
 
-    fn spend(&mut self, size: Size, span: Span) -> Result<(), Error> {
+    fn spend(&mut self, size: Size, mark: Mark) -> Result<(), Error> {
         self.alias.add(size);
-        self.check(self.alias, span)
+        self.check(self.alias, mark)
     }
 
-    fn check(&self, spent: Size, span: Span) -> Result<(), Error> {
+    fn check(&self, spent: Size, mark: Mark) -> Result<(), Error> {
         if spent.nodes > self.limits.alias_nodes || spent.bytes > self.limits.alias_bytes {
-            return Err(at(
-                span.start,
-                "anchors and aliases make this document too large; write the values out",
-            ));
+            return Err(mark
+                .error("anchors and aliases make this document too large; write the values out"));
         }
         Ok(())
-    }
-
-    /// A block that the end of the text cuts off in its last line ends without a newline; the
-    /// parser adds one.
-    fn without_invented_newline(
-        &self,
-        text: Cow<'a, str>,
-        style: ScalarStyle,
-        span: Span,
-    ) -> Cow<'a, str> {
-        let block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
-        let cut = block && !self.text.ends_with('\n') && text.ends_with('\n');
-        if !cut || span.end.index() < self.text.chars().count() {
-            return text;
-        }
-        let mut text = text.into_owned();
-        text.pop();
-        Cow::Owned(text)
     }
 
     fn scalar(
         &self,
         text: Cow<'_, str>,
-        style: ScalarStyle,
-        tag: Option<&Tag>,
+        style: Style,
+        tag: Option<&str>,
         place: Place,
     ) -> Result<Value, String> {
+        let is_verbatim = matches!(self.reading, Reading::Verbatim { .. });
+        let at_text = place.matched == Some(self.reading.text_at().len() + 1);
         match tag.map(core_tag) {
             Some(Some(name)) => return scalar::tagged(name, &text),
             Some(None) => return Ok(Value::String(text.into_owned())),
-            None if style == ScalarStyle::Folded
-                && matches!(self.reading, Reading::Verbatim { .. }) =>
-            {
+            None if style == Style::Folded && is_verbatim && !at_text => {
                 return Ok(Value::String(scalar::refolded(text)));
             }
-            None if style != ScalarStyle::Plain => return Ok(Value::String(text.into_owned())),
+            None if style != Style::Plain => return Ok(Value::String(text.into_owned())),
+            // kustomize writes it between quotes once, since it stands in brackets and has a colon.
+            None if is_verbatim && !at_text && place.flow && text.contains(':') => {
+                return Ok(Value::String(text.into_owned()));
+            }
             None => {}
         }
-        if place.matched == Some(self.reading.text_at().len() + 1) {
+        if at_text {
             return Ok(scalar::text_or_null(&text));
         }
         match self.reading {
@@ -361,7 +355,12 @@ impl<'a> Composer<'a, '_> {
                 }
             }
             Reading::MarkAbsent if place.depth > 0 && text.is_empty() => {
-                Ok(Value::String(ABSENT.to_owned()))
+                let mark = if place.flow {
+                    ABSENT_IN_BRACKETS
+                } else {
+                    ABSENT
+                };
+                Ok(Value::String(mark.to_owned()))
             }
             Reading::Standard | Reading::MarkAbsent => scalar::plain(&text),
         }
@@ -371,12 +370,12 @@ impl<'a> Composer<'a, '_> {
         let mut items = Vec::new();
         let mut size = Size { nodes: 1, bytes: 0 };
         loop {
-            let (event, span) = self.next()?;
+            let (event, mark) = self.parser.next()?;
             if matches!(event, Event::SequenceEnd) {
                 let value = Value::Array(items);
                 return Ok(Node { value, size });
             }
-            let node = self.node(event, span, place.inside())?;
+            let node = self.node(event, mark, place.inside())?;
             size.add(node.size);
             items.push(node.value);
         }
@@ -384,27 +383,29 @@ impl<'a> Composer<'a, '_> {
 
     fn mapping(&mut self, place: Place, set: bool) -> Result<Node, Error> {
         let mut map = Map::new();
-        let mut merged: Option<(Value, Span)> = None;
+        let mut merged: Option<(Value, Mark)> = None;
         let mut size = Size { nodes: 1, bytes: 0 };
         loop {
-            let (event, span) = self.next()?;
+            let (event, mark) = self.parser.next()?;
             let key = match event {
                 Event::MappingEnd => break,
-                Event::Scalar(text, ScalarStyle::Plain, _, None) if text == "<<" => None,
-                event => Some(self.key(event, span, place)?),
+                Event::Scalar {
+                    text,
+                    style: Style::Plain,
+                    tag: None,
+                    ..
+                } if text == "<<" => None,
+                event => Some(self.key(event, mark, place)?),
             };
-            let (event, value_span) = self.next()?;
+            let (event, value_mark) = self.parser.next()?;
             let below = key.as_ref().map_or(place.inside(), |key| {
                 place.below(key, self.reading.text_at())
             });
-            let mut node = self.node(event, value_span, below)?;
+            let mut node = self.node(event, value_mark, below)?;
             size.add(node.size);
             let Some(key) = key else {
-                if merged.replace((node.value, span)).is_some() {
-                    return Err(at(
-                        span.start,
-                        "the merge key `<<` is there twice; use a list",
-                    ));
+                if merged.replace((node.value, mark)).is_some() {
+                    return Err(mark.error("the merge key `<<` is there twice; use a list"));
                 }
                 continue;
             };
@@ -412,24 +413,30 @@ impl<'a> Composer<'a, '_> {
             if set && node.value.is_null() {
                 node.value = Value::String(String::new());
             }
-            if !matches!(self.reading, Reading::Kustomization | Reading::Loose)
-                && map.contains_key(&key)
-            {
-                let message =
-                    format!("the key {key:?} is there twice in one map; remove one of them");
-                return Err(at(span.start, message));
+            match map.entry(key) {
+                Entry::Vacant(vacant) => {
+                    vacant.insert(node.value);
+                }
+                Entry::Occupied(mut occupied) => {
+                    if !matches!(self.reading, Reading::Kustomization | Reading::Loose) {
+                        let key = occupied.key();
+                        return Err(mark.error(format!(
+                            "the key {key:?} is there twice in one map; remove one of them"
+                        )));
+                    }
+                    occupied.insert(node.value);
+                }
             }
-            map.insert(key, node.value);
         }
-        if let Some((value, span)) = merged {
-            merge(&mut map, value, span)?;
+        if let Some((value, mark)) = merged {
+            merge(&mut map, value, mark)?;
         }
         let value = Value::Object(map);
         Ok(Node { value, size })
     }
 
-    fn key(&mut self, event: Event<'a>, span: Span, place: Place) -> Result<String, Error> {
-        match self.node(event, span, place.inside())?.value {
+    fn key(&mut self, event: Event<'a>, mark: Mark, place: Place) -> Result<String, Error> {
+        match self.node(event, mark, place.inside())?.value {
             Value::String(key) => Ok(key),
             other @ (Value::Number(_) | Value::Bool(_))
                 if matches!(self.reading, Reading::Loose) =>
@@ -438,24 +445,21 @@ impl<'a> Composer<'a, '_> {
             }
             other => {
                 let message = format!("the key {other} is not a string; quote it");
-                Err(at(span.start, message))
+                Err(mark.error(message))
             }
         }
     }
 }
 
 /// Adds what a merge key brings; what the map says itself, and what came earlier, wins.
-fn merge(map: &mut Map<String, Value>, value: Value, span: Span) -> Result<(), Error> {
+fn merge(map: &mut Map<String, Value>, value: Value, mark: Mark) -> Result<(), Error> {
     let sources = match value {
         Value::Array(items) => items,
         other => vec![other],
     };
     for source in sources {
         let Value::Object(source) = source else {
-            return Err(at(
-                span.start,
-                "the merge key `<<` needs a map or a list of maps",
-            ));
+            return Err(mark.error("the merge key `<<` needs a map or a list of maps"));
         };
         for (key, value) in source {
             map.entry(key).or_insert(value);
@@ -465,23 +469,8 @@ fn merge(map: &mut Map<String, Value>, value: Value, span: Span) -> Result<(), E
 }
 
 /// The name of a tag of YAML's own, such as `int` of `!!int`.
-fn core_tag(tag: &Tag) -> Option<&str> {
-    if tag.is_yaml_core_schema() {
-        return Some(&tag.suffix);
-    }
-    tag.suffix.strip_prefix("tag:yaml.org,2002:")
-}
-
-fn from_scan(error: &ScanError) -> Error {
-    at(*error.marker(), error.info())
-}
-
-fn at(marker: Marker, message: impl Into<String>) -> Error {
-    Error {
-        line: marker.line(),
-        column: marker.col() + 1,
-        message: message.into(),
-    }
+fn core_tag(tag: &str) -> Option<&str> {
+    tag.strip_prefix("tag:yaml.org,2002:")
 }
 
 #[cfg(test)]

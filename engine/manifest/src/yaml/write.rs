@@ -10,6 +10,7 @@ use std::fmt::Write;
 
 use serde_json::{Map, Number, Value};
 
+use super::order;
 use super::scalar::{go_exponential, is_ambiguous};
 
 /// A line that is longer is folded at its next space.
@@ -50,7 +51,23 @@ fn write_document(out: &mut String, value: &Value) {
 
 /// The first key stands where the text ends; the others on lines of their own.
 fn write_map(out: &mut String, map: &Map<String, Value>, indent: usize) {
-    for (index, (key, value)) in map.iter().enumerate() {
+    let keys = map.keys();
+    let is_sorted = keys.is_sorted_by(|first, second| order::compare(first, second).is_lt());
+    if is_sorted {
+        write_entries(out, map, indent);
+        return;
+    }
+    let mut entries: Vec<_> = map.iter().collect();
+    entries.sort_by(|(first, _), (second, _)| order::compare(first, second));
+    write_entries(out, entries, indent);
+}
+
+fn write_entries<'a>(
+    out: &mut String,
+    entries: impl IntoIterator<Item = (&'a String, &'a Value)>,
+    indent: usize,
+) {
+    for (index, (key, value)) in entries.into_iter().enumerate() {
         if index > 0 {
             pad(out, indent);
         }
