@@ -149,13 +149,7 @@ impl Stored for Notices {
     }
 
     fn changes(&mut self) -> Vec<Change> {
-        std::mem::take(&mut self.dirty)
-            .into_iter()
-            .map(|object| {
-                let known = self.objects.get(&object).map(stored::write);
-                (stored::write(&object), known)
-            })
-            .collect()
+        stored::changes(&mut self.dirty, &self.objects)
     }
 
     fn load<E: std::fmt::Display>(

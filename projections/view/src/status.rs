@@ -222,13 +222,7 @@ impl Stored for Statuses {
     }
 
     fn changes(&mut self) -> Vec<Change> {
-        std::mem::take(&mut self.dirty)
-            .into_iter()
-            .map(|object| {
-                let known = self.objects.get(&object).map(stored::write);
-                (stored::write(&object), known)
-            })
-            .collect()
+        stored::changes(&mut self.dirty, &self.objects)
     }
 
     /// Every status counts as changed: whether it was written is not known.

@@ -4,6 +4,8 @@
 //! is missing, torn or of another format is. Where it is stored, and as of which offset, is the sink's
 //! business.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use fluvial_event::ObjectRef;
 use wincode::config::DefaultConfig;
 use wincode::{SchemaRead, SchemaWrite};
@@ -46,6 +48,18 @@ where
     T: SchemaWrite<DefaultConfig, Src = T>,
 {
     wincode::serialize(value).expect("values in memory are within the limits of their own lengths")
+}
+
+/// The changes of the objects that are `dirty`, which none is afterwards.
+pub(crate) fn changes<T>(
+    dirty: &mut BTreeSet<ObjectRef>,
+    objects: &BTreeMap<ObjectRef, T>,
+) -> Vec<Change>
+where
+    T: SchemaWrite<DefaultConfig, Src = T>,
+{
+    let change = |object| (write(&object), objects.get(&object).map(write));
+    std::mem::take(dirty).into_iter().map(change).collect()
 }
 
 /// One pair back, its key read.
