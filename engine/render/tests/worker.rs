@@ -116,6 +116,7 @@ fn escape(deed: &str) -> String {
         "execute" => Err(command().exec()),
         "spawn" => command().spawn().map(drop),
         "start a thread" => std::thread::Builder::new().spawn(|| ()).map(drop),
+        // A worker may not sleep: the system ends it here.
         "wait" => {
             std::thread::sleep(Duration::from_secs(1));
             Ok(())

@@ -8,8 +8,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimeParser;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::{CONTENT_LENGTH, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT};
+use reqwest::header::{
+    CONTENT_LENGTH, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT,
+};
 use reqwest::{Certificate, Identity, Url, redirect};
 
 use crate::address::{self, FORBIDDEN};
@@ -25,7 +29,7 @@ const ANSWER_BYTES_MAX: usize = 64 << 10;
 pub struct Answer {
     /// The HTTP status.
     pub status: u16,
-    /// How long the server asks to be left alone; only where it says so in seconds.
+    /// How long the server asks to be left alone.
     pub retry_after: Option<Duration>,
     /// The beginning of the body.
     pub body: Vec<u8>,
@@ -62,11 +66,9 @@ pub async fn post(
         .send()
         .await;
     let mut response = sent.map_err(|error| unreachable(&host, &error))?;
-    let wait = response.headers().get(RETRY_AFTER);
-    let wait = wait.and_then(|value| value.to_str().ok()?.trim().parse().ok());
     let mut answer = Answer {
         status: response.status().as_u16(),
-        retry_after: wait.map(Duration::from_secs),
+        retry_after: retry_after(response.headers()),
         body: Vec::new(),
     };
     while answer.body.len() < ANSWER_BYTES_MAX {
@@ -87,6 +89,25 @@ pub async fn addresses(host: &str, port: u16) -> Result<Vec<IpAddr>, String> {
     let found = found.map_err(|error| format!("cannot find {host}: {error}"))?;
     let addresses = allowed(found.collect())?;
     Ok(addresses.into_iter().map(|address| address.ip()).collect())
+}
+
+/// `Retry-After`, in seconds or as a date. A date is that of the server's clock, so where the answer says
+/// what time it is there, the difference counts.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name| headers.get(name)?.to_str().ok().map(str::trim);
+    let wanted = text(RETRY_AFTER)?;
+    if let Ok(seconds) = wanted.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = |text: &str| DateTimeParser::new().parse_timestamp(text).ok();
+    let now = text(DATE).and_then(date).unwrap_or_else(Timestamp::now);
+    // What is over asks for nothing.
+    Some(
+        date(wanted)?
+            .duration_since(now)
+            .try_into()
+            .unwrap_or_default(),
+    )
 }
 
 fn client(tls: &Tls, proxy: Option<&Proxy>) -> Result<reqwest::Client, Error> {
@@ -212,6 +233,29 @@ impl Resolve for Resolver {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_says_in_seconds_or_by_its_clock_when_to_come_again() {
+        const NOON: &str = "Mon, 23 Nov 2026 12:00:00 GMT";
+        for (wait, now, seconds) in [
+            ("30", None, Some(30)),
+            (" 30 ", Some(NOON), Some(30)),
+            ("Mon, 23 Nov 2026 12:01:30 GMT", Some(NOON), Some(90)),
+            ("Mon, 23 Nov 2026 11:00:00 GMT", Some(NOON), Some(0)),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", None, Some(0)),
+            ("soon", Some(NOON), None),
+            ("-1", Some(NOON), None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(RETRY_AFTER, wait.parse().unwrap());
+            if let Some(now) = now {
+                headers.insert(DATE, now.parse().unwrap());
+            }
+            let expected = seconds.map(Duration::from_secs);
+            assert_eq!(retry_after(&headers), expected, "{wait} at {now:?}");
+        }
+        assert_eq!(retry_after(&HeaderMap::new()), None);
+    }
 
     #[tokio::test]
     async fn metadata_addresses_are_refused_before_anything_is_sent() {
