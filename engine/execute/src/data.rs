@@ -8,7 +8,7 @@ use fluvial_cluster::{Cluster, Error, Reference};
 use serde_json::Value;
 
 /// The data of a Secret or ConfigMap; `None` where it is not there.
-pub(crate) async fn read(
+pub async fn read(
     cluster: &Cluster,
     kind: &str,
     namespace: &str,

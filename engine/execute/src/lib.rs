@@ -8,7 +8,7 @@
 
 mod apply;
 mod build;
-mod data;
+pub mod data;
 mod fetch_git;
 mod finalizer;
 mod prune;

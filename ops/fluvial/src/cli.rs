@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use clap::parser::ValueSource;
+use clap::{
+    Arg, ArgAction, ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand,
+};
 
 use crate::commands::{
-    build, check, completion, create, delete, deliveries, diff, export, get, history, install, log,
-    reconcile, render, replay, rollback, run, suspend, uninstall, version, why,
+    build, check, completion, create, debug, delete, deliveries, diff, export, get, history,
+    install, log, reconcile, render, replay, rollback, run, suspend, uninstall, version, why,
 };
 use crate::connect::Globals;
 
@@ -44,6 +47,7 @@ pub(crate) enum Command {
     Check(check::CheckArgs),
     Completion(completion::CompletionArgs),
     Create(create::CreateArgs),
+    Debug(debug::DebugArgs),
     Delete(delete::DeleteArgs),
     Deliveries(deliveries::DeliveriesArgs),
     Diff(diff::DiffArgs),
@@ -64,6 +68,48 @@ pub(crate) enum Command {
     Why(why::WhyArgs),
 }
 
+impl Cli {
+    /// Reads the command line; ends the program with what is wrong with it.
+    pub(crate) fn read() -> Self {
+        let matches = Self::grammar().get_matches();
+        Self::from(&matches).unwrap_or_else(|error| error.exit())
+    }
+
+    /// All that can be typed. A switch also takes a value, as flags of Go programs do: `--prune=true`.
+    pub(crate) fn grammar() -> clap::Command {
+        with_values(Self::command())
+    }
+
+    fn from(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut cli = Self::from_arg_matches(matches)?;
+        // Of what may stand anywhere, the last command knows the most.
+        let mut last = matches;
+        while let Some((_, next)) = last.subcommand() {
+            last = next;
+        }
+        cli.globals.is_namespace_typed =
+            last.value_source("namespace") == Some(ValueSource::CommandLine);
+        Ok(cli)
+    }
+}
+
+fn with_values(command: clap::Command) -> clap::Command {
+    let switch = |argument: Arg| match argument.get_action() {
+        ArgAction::SetTrue => argument
+            .action(ArgAction::Set)
+            .value_parser(clap::builder::BoolishValueParser::new())
+            .value_name("BOOL")
+            .num_args(0..=1)
+            .require_equals(true)
+            .default_value("false")
+            .default_missing_value("true")
+            .hide_default_value(true)
+            .hide_possible_values(true),
+        _ => argument,
+    };
+    command.mut_args(switch).mut_subcommands(with_values)
+}
+
 /// A duration as Go writes it: `30s`, `1m30s`.
 pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     text.parse::<fluvial_api::Duration>()
@@ -73,13 +119,45 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::Cli;
 
     #[test]
     fn the_grammar_is_sound() {
-        Cli::command().debug_assert();
+        Cli::grammar().debug_assert();
+    }
+
+    fn typed(line: &str) -> Cli {
+        let words = line.split(' ');
+        Cli::from(&Cli::grammar().try_get_matches_from(words).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_switch_takes_a_value_as_in_go() {
+        for (line, is_on) in [
+            ("fluvial get ks", false),
+            ("fluvial --verbose get ks", true),
+            ("fluvial get ks -v", true),
+            ("fluvial get ks --verbose=true", true),
+            ("fluvial get ks --verbose=false", false),
+            ("fluvial get --verbose ks", true),
+        ] {
+            assert_eq!(typed(line).globals.verbose, is_on, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_namespace_that_was_typed_is_known_as_such() {
+        for (line, is_typed) in [
+            ("fluvial why cm/a", false),
+            ("fluvial why cm/a -n apps", true),
+            ("fluvial -n apps why cm/a", true),
+            (
+                "fluvial create source git a --namespace=apps --url x --branch y",
+                true,
+            ),
+        ] {
+            assert_eq!(typed(line).globals.is_namespace_typed, is_typed, "{line}");
+        }
     }
 
     #[test]
@@ -95,7 +173,7 @@ mod tests {
             }
         }
         let mut found = Vec::new();
-        without(&Cli::command(), "", &mut found);
+        without(&Cli::grammar(), "", &mut found);
         assert!(found.is_empty(), "without an example: {found:?}");
     }
 }

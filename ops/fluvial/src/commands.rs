@@ -5,6 +5,7 @@ pub(crate) mod build;
 pub(crate) mod check;
 pub(crate) mod completion;
 pub(crate) mod create;
+pub(crate) mod debug;
 pub(crate) mod delete;
 pub(crate) mod deliveries;
 pub(crate) mod diff;
@@ -38,6 +39,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Check(args) => check::run(&globals, &args).await,
         Command::Completion(args) => completion::run(&args),
         Command::Create(args) => create::run(&globals, &args).await,
+        Command::Debug(args) => debug::run(&globals, &args).await,
         Command::Delete(args) => delete::run(&globals, &args).await,
         Command::Deliveries(args) => deliveries::run(&globals, &args),
         Command::Diff(args) => Ok(diff::run(&globals, &args).await),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 use fluvial_cluster::{Cluster, Options};
+use fluvial_view::why::name::Namespace;
 
 use crate::cli::parse_duration;
 
@@ -30,11 +31,23 @@ pub(crate) struct Globals {
     #[arg(long, global = true, default_value = "5m", value_parser = parse_duration)]
     pub(crate) timeout: std::time::Duration,
     /// Say more
-    #[arg(long, global = true)]
+    #[arg(short, long, global = true)]
     pub(crate) verbose: bool,
+    /// Whether the namespace was typed.
+    #[arg(skip)]
+    pub(crate) is_namespace_typed: bool,
 }
 
 impl Globals {
+    /// Where an object is looked for in the log: there, if somebody said so, else there first.
+    pub(crate) fn looked_in(&self) -> Namespace<'_> {
+        if self.is_namespace_typed {
+            Namespace::Only(&self.namespace)
+        } else {
+            Namespace::First(&self.namespace)
+        }
+    }
+
     /// Connects as the flags say.
     pub(crate) async fn cluster(&self) -> Result<Cluster> {
         let options = Options {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use fluvial_cluster::{Cluster, Leadership, Lease};
+use fluvial_deliver::Namespaces;
 use fluvial_event::{Head, Offset};
 use fluvial_execute::Executor;
 use fluvial_ingest::Ingest;
@@ -27,6 +28,8 @@ pub(crate) struct Options {
     pub(crate) data: PathBuf,
     /// Whether to wait for the Lease, so that one engine acts at a time.
     pub(crate) leader_election: bool,
+    /// What an Alert may tell of.
+    pub(crate) alerts: Namespaces,
     /// The namespace of the Lease.
     pub(crate) namespace: String,
     /// How much one build may take.
@@ -91,7 +94,7 @@ pub(crate) async fn run(cluster: Cluster, options: Options) -> Result<()> {
     tasks.spawn(runtime.timers());
     tasks.spawn(index::follow(data.clone(), log.clone(), runtime.head()));
     tasks.spawn(snapshots(data, Arc::clone(&state), runtime.head()));
-    tell(&mut tasks, &cluster, &log, &state, &runtime);
+    tell(&mut tasks, &cluster, &log, &state, &runtime, options.alerts);
 
     let ended = until_the_end(&runtime, told, leadership.as_mut(), &log).await;
     tasks.shutdown().await;
@@ -113,6 +116,7 @@ fn tell(
     log: &Arc<RocksLog>,
     state: &Arc<RocksState>,
     runtime: &Runtime,
+    alerts: Namespaces,
 ) {
     let writeback = fluvial_writeback::run(
         cluster.clone(),
@@ -132,7 +136,7 @@ fn tell(
         state.clone(),
         runtime.producer(),
         runtime.head(),
-        fluvial_deliver::Namespaces::Any,
+        alerts,
     );
     tasks.spawn(async move {
         if let Err(error) = deliver.await {

@@ -1,5 +1,6 @@
 //! Reading what matters on a screen out of objects of any kind.
 
+use fluvial_api::kinds::{self, Kind};
 use serde_json::Value;
 
 /// The text at `pointer`, or nothing.
@@ -38,4 +39,9 @@ pub(crate) fn ready(object: &Value) -> (&str, &str) {
 pub(crate) fn is_suspended(object: &Value) -> bool {
     let suspend = object.pointer("/spec/suspend").and_then(Value::as_bool);
     suspend.unwrap_or_default()
+}
+
+/// Whether it is only ever declared: a repository of charts in an OCI registry.
+pub(crate) fn is_static(kind: &Kind, object: &Value) -> bool {
+    *kind == kinds::HELM_REPOSITORY && text(object, "/spec/type") == "oci"
 }

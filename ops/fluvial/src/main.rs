@@ -21,7 +21,6 @@ mod table;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
-use clap::Parser as _;
 use tokio::runtime::Runtime;
 
 use cli::{Cli, Command};
@@ -31,7 +30,7 @@ fn main() -> ExitCode {
     if fluvial_render::is_worker() {
         return fluvial_render::work();
     }
-    let cli = Cli::parse();
+    let cli = Cli::read();
     // Rendering needs no runtime, whose threads cost more than a small build.
     let done = if let Command::Render(args) = &cli.command {
         commands::render::run(args)

@@ -13,32 +13,58 @@ pub(crate) struct Position {
     pub(crate) commit: Option<String>,
 }
 
-/// Understands `now`, an offset, a time of RFC 3339, an age such as `2h`, and a revision: Flux's form
-/// (`main@sha1:…`), a commit, or how one begins.
+/// What a text names by itself, before a history is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Named {
+    /// A record.
+    Offset(Offset),
+    /// A time; an age is one, and so is `now`.
+    Time(Timestamp),
+    /// A revision, or how one begins.
+    Revision(String),
+}
+
+impl Named {
+    /// Understands an offset, a time of RFC 3339, `now` and an age before it such as `2h` or `3d`; anything
+    /// else is a revision: Flux's form (`main@sha1:…`), a commit, or how one begins.
+    pub(crate) fn read(text: &str, now: Timestamp) -> Self {
+        let is_number = !text.is_empty() && text.bytes().all(|it| it.is_ascii_digit());
+        if is_number && let Ok(offset) = text.parse() {
+            return Self::Offset(Offset(offset));
+        }
+        match time(text, now) {
+            Some(time) => Self::Time(time),
+            None => Self::Revision(text.to_owned()),
+        }
+    }
+}
+
+/// The point in a history that `text` names, as [`Named::read`] understands it. A number beyond the end is
+/// how a revision begins.
 pub(crate) fn parse(text: &str, index: &Index<'_>) -> Result<Position> {
     let end = index.end();
     if text == "now" {
         return Ok(at(end));
     }
-    if let Ok(offset) = text.parse::<u64>()
-        && offset <= end.0
-    {
-        ensure!(
-            offset > 0,
-            "cannot go to record 0: the log goes from 1 to {end}"
-        );
-        return Ok(at(Offset(offset)));
+    match Named::read(text, fluvial_runtime::now()) {
+        Named::Offset(offset) if offset <= end => {
+            ensure!(
+                offset >= Offset::FIRST,
+                "cannot go to record 0: the log goes from 1 to {end}"
+            );
+            Ok(at(offset))
+        }
+        Named::Time(time) => {
+            let offset = index.at(time)?;
+            ensure!(
+                offset >= Offset::FIRST,
+                "cannot go to {time}: the log begins at {}",
+                index.record(Offset::FIRST)?.time
+            );
+            Ok(at(offset))
+        }
+        Named::Offset(_) | Named::Revision(_) => revision(text, index),
     }
-    if let Some(time) = time(text) {
-        let offset = index.at(time)?;
-        ensure!(
-            offset >= Offset::FIRST,
-            "cannot go to {time}: the log begins at {}",
-            index.record(Offset::FIRST)?.time
-        );
-        return Ok(at(offset));
-    }
-    revision(text, index)
 }
 
 fn at(offset: Offset) -> Position {
@@ -48,8 +74,11 @@ fn at(offset: Offset) -> Position {
     }
 }
 
-/// A time, or an age.
-fn time(text: &str) -> Option<Timestamp> {
+/// A time, or an age before `now`.
+fn time(text: &str, now: Timestamp) -> Option<Timestamp> {
+    if text == "now" {
+        return Some(now);
+    }
     if let Ok(time) = text.parse() {
         return Some(time);
     }
@@ -63,7 +92,7 @@ fn time(text: &str) -> Option<Timestamp> {
     };
     let age = text.parse::<fluvial_api::Duration>().ok()?;
     let age = i64::try_from(age.as_std().as_nanos()).ok()?;
-    Some(Timestamp(fluvial_runtime::now().0.saturating_sub(age)))
+    Some(Timestamp(now.0.saturating_sub(age)))
 }
 
 fn revision(text: &str, index: &Index<'_>) -> Result<Position> {
@@ -105,7 +134,7 @@ mod tests {
     use fluvial_log::index::Index;
     use fluvial_log::memory::MemoryLog;
 
-    use super::parse;
+    use super::{Named, parse};
 
     /// Five records, a nanosecond apart, of the revisions `main@sha1:0` to `main@sha1:4`.
     fn log() -> MemoryLog {
@@ -114,6 +143,32 @@ mod tests {
         let drafts = [0, 11, 12, 3, 11].map(|number| object_draft("app", number));
         log.append(&sealed(drafts)).unwrap();
         log
+    }
+
+    #[test]
+    fn a_text_names_the_same_wherever_it_is_typed() {
+        let time = |text: &str| text.parse::<Timestamp>().unwrap();
+        let now = time("2026-11-23T10:16:00Z");
+        let revision = |text: &str| Named::Revision(text.to_owned());
+        for (text, named) in [
+            ("41", Named::Offset(Offset(41))),
+            ("12345678", Named::Offset(Offset(12_345_678))),
+            ("99999999999999999999", revision("99999999999999999999")),
+            ("now", Named::Time(now)),
+            (
+                "2026-11-23T10:00:00Z",
+                Named::Time(time("2026-11-23T10:00:00Z")),
+            ),
+            ("2h", Named::Time(time("2026-11-23T08:16:00Z"))),
+            ("1h30m", Named::Time(time("2026-11-23T08:46:00Z"))),
+            ("3d", Named::Time(time("2026-11-20T10:16:00Z"))),
+            ("main@sha1:0a1b2c3", revision("main@sha1:0a1b2c3")),
+            ("0a1b2c3", revision("0a1b2c3")),
+            ("-2h", revision("-2h")),
+            ("", revision("")),
+        ] {
+            assert_eq!(Named::read(text, now), named, "{text}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::{Args, CommandFactory as _, ValueEnum};
+use clap::{Args, ValueEnum};
 use clap_complete::{Shell, generate};
 
 use crate::cli::Cli;
@@ -37,7 +37,7 @@ pub(crate) fn run(args: &CompletionArgs) -> Result<ExitCode> {
         Known::Zsh => Shell::Zsh,
     };
     let mut script = Vec::new();
-    generate(shell, &mut Cli::command(), "fluvial", &mut script);
+    generate(shell, &mut Cli::grammar(), "fluvial", &mut script);
     output::print(&String::from_utf8_lossy(&script))?;
     Ok(ExitCode::SUCCESS)
 }

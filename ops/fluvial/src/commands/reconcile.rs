@@ -23,7 +23,10 @@ pub(super) const MANAGER: &str = "flux";
 #[command(after_help = "Examples:
   fluvial reconcile kustomization app
   fluvial reconcile ks app -n apps --with-source
-  fluvial reconcile source git app --timeout 1m")]
+  fluvial reconcile source git app --timeout 1m
+  fluvial reconcile helmrelease web --with-source
+  fluvial reconcile hr web --reset                  # after it has failed as often as it may
+  fluvial reconcile source chart apps-web")]
 pub(crate) struct ReconcileArgs {
     /// The object: `kustomization app`, `ks/app`, `source git app`
     #[arg(required = true, value_name = "KIND NAME")]
@@ -31,6 +34,12 @@ pub(crate) struct ReconcileArgs {
     /// Reconcile its source first
     #[arg(long)]
     with_source: bool,
+    /// Of a HelmRelease: install or upgrade it even if nothing is new
+    #[arg(long)]
+    force: bool,
+    /// Of a HelmRelease: forget how often it failed
+    #[arg(long)]
+    reset: bool,
 }
 
 pub(crate) async fn run(globals: &Globals, args: &ReconcileArgs) -> Result<ExitCode> {
@@ -40,15 +49,33 @@ pub(crate) async fn run(globals: &Globals, args: &ReconcileArgs) -> Result<ExitC
         "cannot tell which {} to reconcile: name one",
         kind.kind
     );
+    ensure!(
+        *kind == kinds::HELM_RELEASE || !(args.force || args.reset),
+        "cannot force or reset a {}: only a HelmRelease",
+        kind.kind
+    );
     let cluster = globals.cluster().await?;
     let target = reference(kind, &globals.namespace, &names[0]);
+    let mut more = Vec::new();
+    if args.force {
+        more.push(annotation::FORCE_AT);
+    }
+    if args.reset {
+        more.push(annotation::RESET_AT);
+    }
     let run = async {
         if args.with_source {
             let object = found(&cluster, &target).await?;
-            let (kind, source) = source(&object, &target)?;
-            reconcile(&cluster, kind, &source).await?;
+            let (of, source) = source(kind, &object, &target)?;
+            // flux: what a release is made of is a chart, which has a source of its own.
+            if *of == kinds::HELM_CHART {
+                let chart = found(&cluster, &source).await?;
+                let (of, repository) = self::source(of, &chart, &source)?;
+                reconcile(&cluster, of, &repository, &[]).await?;
+            }
+            reconcile(&cluster, of, &source, &[]).await?;
         }
-        reconcile(&cluster, kind, &target).await
+        reconcile(&cluster, kind, &target, &more).await
     };
     tokio::time::timeout(globals.timeout, run)
         .await
@@ -65,23 +92,49 @@ async fn found(cluster: &Cluster, target: &Reference) -> Result<Value> {
     object.with_context(|| format!("cannot find {target}: see `fluvial get all -A`"))
 }
 
-/// The source that a reconciler refers to.
-fn source(object: &Value, target: &Reference) -> Result<(&'static Kind, Reference)> {
-    let field = |name: &str| read::text(object, &format!("/spec/sourceRef/{name}"));
+/// What an object of `kind` is made of.
+fn source(kind: &Kind, object: &Value, target: &Reference) -> Result<(&'static Kind, Reference)> {
+    let own = |namespace: &str| match namespace {
+        "" => target.namespace.clone(),
+        other => other.to_owned(),
+    };
+    if *kind == kinds::HELM_RELEASE && object.pointer("/spec/chartRef").is_none() {
+        // The chart of a template is an object of its own, beside its source.
+        let namespace = own(read::text(object, "/spec/chart/spec/sourceRef/namespace"));
+        let name = format!("{}-{}", target.namespace, target.name);
+        return Ok((
+            &kinds::HELM_CHART,
+            reference(&kinds::HELM_CHART, &namespace, &name),
+        ));
+    }
+    let place = if *kind == kinds::HELM_RELEASE {
+        "/spec/chartRef"
+    } else {
+        "/spec/sourceRef"
+    };
+    let field = |name: &str| read::text(object, &format!("{place}/{name}"));
     let kind = kinds::ALL
         .into_iter()
         .find(|kind| kind.kind == field("kind"))
         .with_context(|| format!("cannot reconcile the source of {target}: it has none"))?;
-    let namespace = match field("namespace") {
-        "" => &target.namespace,
-        other => other,
-    };
-    Ok((kind, reference(kind, namespace, field("name"))))
+    Ok((
+        kind,
+        reference(kind, &own(field("namespace")), field("name")),
+    ))
 }
 
-/// Asks for a run of `target`, and waits until it was made.
-pub(super) async fn reconcile(cluster: &Cluster, kind: &Kind, target: &Reference) -> Result<()> {
+/// Asks for a run of `target`, by `more` annotations too, and waits until it was made.
+pub(super) async fn reconcile(
+    cluster: &Cluster,
+    kind: &Kind,
+    target: &Reference,
+    more: &[&str],
+) -> Result<()> {
     let object = found(cluster, target).await?;
+    if read::is_static(kind, &object) {
+        say::success(&format!("{} is ready", kind.kind));
+        return Ok(());
+    }
     if read::is_suspended(&object) {
         bail!("cannot reconcile {target}: it is suspended; run `fluvial resume` first");
     }
@@ -93,10 +146,13 @@ pub(super) async fn reconcile(cluster: &Cluster, kind: &Kind, target: &Reference
         kind.kind
     ));
     let requested = fluvial_runtime::now().to_string();
-    let annotation = (annotation::REQUESTED_AT.to_owned(), Some(requested.clone()));
-    cluster
-        .annotate(target, &BTreeMap::from([annotation]), MANAGER)
-        .await?;
+    let names = [annotation::REQUESTED_AT]
+        .into_iter()
+        .chain(more.iter().copied());
+    let annotations: BTreeMap<_, _> = names
+        .map(|name| (name.to_owned(), Some(requested.clone())))
+        .collect();
+    cluster.annotate(target, &annotations, MANAGER).await?;
     say::success(&format!("{} annotated", kind.kind));
     wait(cluster, kind, target, &requested).await
 }
@@ -117,11 +173,8 @@ pub(super) async fn wait(
             Watched::Listed(object) | Watched::Applied(object) => match end(&object, requested) {
                 None => {}
                 Some(Ok(revision)) => {
-                    let verb = if *kind == kinds::KUSTOMIZATION {
-                        "applied"
-                    } else {
-                        "fetched"
-                    };
+                    let is_applied = kind.category == kinds::KUSTOMIZATION.category;
+                    let verb = if is_applied { "applied" } else { "fetched" };
                     say::success(&format!("{verb} revision {revision}"));
                     return Ok(());
                 }
@@ -148,12 +201,14 @@ fn end(object: &Value, requested: &str) -> Option<Result<String, String>> {
     let (status, message) = read::ready(object);
     match status {
         "True" if is_current(object) => {
-            let applied = read::text(object, "/status/lastAppliedRevision");
-            let revision = match applied {
-                "" => read::text(object, "/status/artifact/revision"),
-                applied => applied,
-            };
-            Some(Ok(revision.to_owned()))
+            let places = [
+                "/status/lastAppliedRevision",
+                "/status/history/0/chartVersion",
+                "/status/artifact/revision",
+            ];
+            let revisions = places.map(|place| read::text(object, place));
+            let revision = revisions.into_iter().find(|it| !it.is_empty());
+            Some(Ok(revision.unwrap_or_default().to_owned()))
         }
         "False" => Some(Err(message.to_owned())),
         _ => None,
@@ -169,6 +224,37 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn the_source_of_a_release_is_its_chart() {
+        let target = reference(&kinds::HELM_RELEASE, "apps", "web");
+        for (kind, spec, named) in [
+            (
+                &kinds::HELM_RELEASE,
+                json!({"chart": {"spec": {"sourceRef": {"kind": "HelmRepository", "name": "charts"}}}}),
+                "HelmChart/apps/apps-web",
+            ),
+            (
+                &kinds::HELM_RELEASE,
+                json!({"chart": {"spec": {"sourceRef": {"name": "charts", "namespace": "flux"}}}}),
+                "HelmChart/flux/apps-web",
+            ),
+            (
+                &kinds::HELM_RELEASE,
+                json!({"chartRef": {"kind": "OCIRepository", "name": "web", "namespace": "flux"}}),
+                "OCIRepository/flux/web",
+            ),
+            (
+                &kinds::HELM_CHART,
+                json!({"sourceRef": {"kind": "HelmRepository", "name": "charts"}}),
+                "HelmRepository/apps/charts",
+            ),
+        ] {
+            let (of, found) = source(kind, &json!({"spec": spec}), &target).unwrap();
+            assert_eq!((found.to_string().as_str(), of.kind), (named, &*found.kind));
+        }
+        assert!(source(&kinds::HELM_CHART, &json!({}), &target).is_err());
+    }
 
     #[test]
     fn a_run_has_ended_when_it_was_handled_and_says_how() {

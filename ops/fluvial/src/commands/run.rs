@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
+use fluvial_deliver::Namespaces;
 use fluvial_render::Limits;
 
 use crate::cli::parse_duration;
@@ -28,6 +29,10 @@ pub(crate) struct RunArgs {
     /// Wait for the Lease, so that one engine at a time is active
     #[arg(long, default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     pub(crate) leader_election: bool,
+    /// Let an Alert tell only of its own namespace, as with Flux's notification-controller; nothing else is
+    /// restricted by it
+    #[arg(long)]
+    no_cross_namespace_refs: bool,
     #[command(flatten)]
     limits: Rendering,
 }
@@ -79,6 +84,11 @@ pub(crate) async fn run(globals: &Globals, args: RunArgs) -> Result<ExitCode> {
         engine::Options {
             data: args.data,
             leader_election: args.leader_election,
+            alerts: if args.no_cross_namespace_refs {
+                Namespaces::Own
+            } else {
+                Namespaces::Any
+            },
             namespace: globals.namespace.clone(),
             rendering: args.limits.limits(),
             allow_unconfined: args.limits.allow_unconfined,

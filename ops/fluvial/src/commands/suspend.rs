@@ -121,7 +121,7 @@ pub(crate) async fn resume(globals: &Globals, args: &ResumeArgs) -> Result<ExitC
         for target in &targets {
             tokio::time::timeout(
                 globals.timeout,
-                reconcile::reconcile(&cluster, kind, target),
+                reconcile::reconcile(&cluster, kind, target, &[]),
             )
             .await??;
         }

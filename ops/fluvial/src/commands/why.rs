@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use fluvial_event::{Id, Mention, ObjectRef, Offset, Record, Timestamp};
 use fluvial_log::index::Index;
-use fluvial_view::why::name::{Meant, Wanted};
+use fluvial_view::why::name::{Meant, Namespace, Wanted};
 use fluvial_view::why::{Answer, Past, Step, answer};
 use serde::Serialize;
 
@@ -46,7 +46,7 @@ pub(crate) fn run(globals: &Globals, args: &WhyArgs) -> Result<ExitCode> {
     let memory = args.data.memory()?;
     let index = memory.index()?;
     let until = position::parse(&args.at, &index)?.offset;
-    let Some(object) = find(&index, &args.words, &globals.namespace)? else {
+    let Some(object) = find(&index, &args.words, globals.looked_in())? else {
         return Ok(ExitCode::FAILURE);
     };
     let Some(answer) = answer(&Asked(&index), &object, until)? else {
@@ -63,7 +63,7 @@ pub(crate) fn run(globals: &Globals, args: &WhyArgs) -> Result<ExitCode> {
 pub(crate) fn find(
     index: &Index<'_>,
     words: &[String],
-    namespace: &str,
+    namespace: Namespace<'_>,
 ) -> Result<Option<ObjectRef>> {
     let wanted = Wanted::parse(words).with_context(|| {
         format!(

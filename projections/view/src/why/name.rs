@@ -18,6 +18,15 @@ pub struct Wanted {
     name: String,
 }
 
+/// Where an object is looked for whose name does not say it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Namespace<'a> {
+    /// There, and among what is in no namespace.
+    Only(&'a str),
+    /// There first; then in all others.
+    First(&'a str),
+}
+
 /// What it means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Meant {
@@ -97,17 +106,23 @@ impl Wanted {
         })
     }
 
-    /// Which of the `known` objects this means. One in `namespace` comes before those in others.
-    pub fn among(&self, known: &BTreeSet<ObjectRef>, namespace: &str) -> Meant {
+    /// Which of the `known` objects this means.
+    pub fn among(&self, known: &BTreeSet<ObjectRef>, namespace: Namespace<'_>) -> Meant {
         let all: Vec<_> = known
             .iter()
             .filter(|it| it.name == self.name && self.is_kind(it) && self.is_placed(it))
             .collect();
+        let (Namespace::Only(here) | Namespace::First(here)) = namespace;
         let here: Vec<_> = all
             .iter()
-            .filter(|it| it.namespace.is_empty() || it.namespace == namespace)
+            .filter(|it| it.namespace.is_empty() || it.namespace == here)
             .copied()
             .collect();
+        // A name that says its namespace means that one, whatever was said beside it.
+        let all = match namespace {
+            Namespace::Only(_) if self.namespace.is_none() => here.clone(),
+            Namespace::Only(_) | Namespace::First(_) => all,
+        };
         match (here.as_slice(), all.as_slice()) {
             ([one], _) | ([], [one]) => Meant::One((*one).clone()),
             ([], []) => Meant::Nothing(self.near(known)),
@@ -211,7 +226,7 @@ mod tests {
 
     use fluvial_event::ObjectRef;
 
-    use super::{Meant, Wanted};
+    use super::{Meant, Namespace, Wanted};
 
     /// What is typed, in which namespace, and what it means.
     const TYPED: [(&str, &str, &str); 21] = [
@@ -299,7 +314,10 @@ mod tests {
         .into();
         for (typed, namespace, means) in TYPED {
             let words: Vec<_> = typed.split(' ').map(str::to_owned).collect();
-            let found = match Wanted::parse(&words).unwrap().among(&known, namespace) {
+            let found = match Wanted::parse(&words)
+                .unwrap()
+                .among(&known, Namespace::First(namespace))
+            {
                 Meant::One(it) => it.to_string(),
                 Meant::Many(_) => "many".to_owned(),
                 Meant::Nothing(near) => {
@@ -308,6 +326,24 @@ mod tests {
                 }
             };
             assert_eq!(found, means, "{typed}");
+        }
+        for (typed, namespace, means) in [
+            ("deployment/web", "shop", "Deployment/shop/web"),
+            ("kustomization other", "flux-system", "nothing"),
+            (
+                "kustomization/team/other",
+                "flux-system",
+                "Kustomization/team/other",
+            ),
+            ("ns/shop", "anywhere", "Namespace/shop"),
+        ] {
+            let words: Vec<_> = typed.split(' ').map(str::to_owned).collect();
+            let wanted = Wanted::parse(&words).unwrap();
+            let found = match wanted.among(&known, Namespace::Only(namespace)) {
+                Meant::One(it) => it.to_string(),
+                Meant::Many(_) | Meant::Nothing(_) => "nothing".to_owned(),
+            };
+            assert_eq!(found, means, "-n {namespace} {typed}");
         }
         for bad in ["", "deployment", "/", "deployment/", "/web", "a/b/c/d"] {
             assert_eq!(Wanted::parse(&[bad.to_owned()]), None, "{bad}");

@@ -13,6 +13,7 @@ mod asked;
 mod deletion;
 mod drift;
 mod errors;
+mod flags;
 mod health;
 mod hostile;
 mod kills;
@@ -38,6 +39,7 @@ fn a_commit_becomes_a_healthy_cluster() {
         deletion::SCENARIOS,
         drift::SCENARIOS,
         errors::SCENARIOS,
+        flags::SCENARIOS,
         health::SCENARIOS,
         hostile::SCENARIOS,
         local::SCENARIOS,

@@ -49,7 +49,7 @@ fn compare(globals: &Globals, args: &PositionArgs) -> Result<Compared> {
     );
     let about = match &args.about {
         None => None,
-        Some(text) => match why::find(&index, std::slice::from_ref(text), &globals.namespace)? {
+        Some(text) => match why::find(&index, std::slice::from_ref(text), globals.looked_in())? {
             None => bail!("cannot compare {text}: it is on no record"),
             about => about,
         },

@@ -6,7 +6,7 @@ use fluvial_api::kinds::{self, Kind};
 use fluvial_api::{Alert, Provider};
 use serde_json::Value;
 
-use crate::json::{is_suspended, name, namespace, ready, text};
+use crate::json::{is_static, is_suspended, name, namespace, ready, text};
 use crate::table::truncate_hex;
 
 /// Which columns there are besides those of the kind.
@@ -83,10 +83,14 @@ impl Columns {
             name(object).to_owned()
         });
         let artifact = truncate_hex(text(object, "/status/artifact/revision"));
-        let applied = truncate_hex(text(object, "/status/lastAppliedRevision"));
+        let applied = applied(kind, object);
         match shape(kind) {
             Shape::Reconciler if self.source || self.wide => row.extend([source(object), applied]),
             Shape::Reconciler => row.push(applied),
+            // flux: the revision of a chart is its version, whatever it looks like.
+            Shape::Source if *kind == kinds::HELM_CHART => {
+                row.push(text(object, "/status/artifact/revision").to_owned());
+            }
             Shape::Source => row.push(artifact),
             Shape::Other | Shape::Alert | Shape::Provider => {}
         }
@@ -101,6 +105,10 @@ impl Columns {
         let (status, message) = match shape(kind) {
             Shape::Alert => of_static(kind, Alert::read(object).err().map(|it| it.to_string())),
             Shape::Provider => of_static(kind, refusal(object)),
+            // flux: nothing is ever fetched from a registry by itself.
+            Shape::Source if is_static(kind, object) => {
+                ("True".to_owned(), "Helm repository is Ready".to_owned())
+            }
             Shape::Reconciler | Shape::Source | Shape::Other => {
                 let (status, message) = ready(object);
                 (status.to_owned(), truncate_hex(message))
@@ -157,12 +165,30 @@ fn of_static(kind: &Kind, refusal: Option<String>) -> (String, String) {
 
 /// `GitRepository/flux-system/app`
 fn source(object: &Value) -> String {
-    let reference = |field: &str| text(object, &format!("/spec/sourceRef/{field}"));
-    let place = match reference("namespace") {
+    let places = [
+        "/spec/sourceRef",
+        "/spec/chartRef",
+        "/spec/chart/spec/sourceRef",
+    ];
+    let place = places.into_iter().find(|it| object.pointer(it).is_some());
+    let place = place.unwrap_or_default();
+    let reference = |field: &str| text(object, &format!("{place}/{field}"));
+    let namespace = match reference("namespace") {
         "" => namespace(object),
         other => other,
     };
-    format!("{}/{place}/{}", reference("kind"), reference("name"))
+    format!("{}/{namespace}/{}", reference("kind"), reference("name"))
+}
+
+/// flux: of a release, the version of the chart that was released or tried last.
+fn applied(kind: &Kind, object: &Value) -> String {
+    if *kind != kinds::HELM_RELEASE {
+        return truncate_hex(text(object, "/status/lastAppliedRevision"));
+    }
+    match text(object, "/status/history/0/chartVersion") {
+        "" => text(object, "/status/lastAttemptedRevision").to_owned(),
+        version => version.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -233,6 +259,47 @@ mod tests {
                 let (header, row) = (columns.header(kind), columns.row(kind, &object));
                 assert_eq!(header.len(), row.len(), "{}", kind.kind);
             }
+        }
+    }
+
+    #[test]
+    fn releases_and_charts_are_as_flux_prints_them() {
+        let columns = Columns {
+            namespace: true,
+            kind: true,
+            source: true,
+            wide: false,
+        };
+        for (kind, object, expected) in [
+            (
+                &kinds::HELM_RELEASE,
+                json!({
+                    "metadata": {"name": "web", "namespace": "apps"},
+                    "spec": {"chart": {"spec": {"sourceRef": {"kind": "HelmRepository", "name": "charts"}}}},
+                    "status": {
+                        "lastAttemptedRevision": "1.3.0",
+                        "history": [{"chartVersion": "1.2.3"}],
+                        "conditions": [{"type": "Ready", "status": "True", "message": "done"}],
+                    },
+                }),
+                "apps | helmrelease/web | HelmRepository/apps/charts | 1.2.3 | False | True | done",
+            ),
+            (
+                &kinds::HELM_RELEASE,
+                json!({
+                    "metadata": {"name": "web", "namespace": "apps"},
+                    "spec": {"chartRef": {"kind": "OCIRepository", "name": "web", "namespace": "flux"}},
+                    "status": {"lastAttemptedRevision": "1.3.0"},
+                }),
+                "apps | helmrelease/web | OCIRepository/flux/web | 1.3.0 | False | False | waiting to be reconciled",
+            ),
+            (
+                &kinds::HELM_REPOSITORY,
+                json!({"metadata": {"name": "images", "namespace": "apps"}, "spec": {"type": "oci"}}),
+                "apps | helmrepository/images |  | False | True | Helm repository is Ready",
+            ),
+        ] {
+            assert_eq!(columns.row(kind, &object).join(" | "), expected);
         }
     }
 }
