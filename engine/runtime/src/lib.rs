@@ -16,7 +16,7 @@ mod recover;
 pub mod replay;
 mod runtime;
 
-pub use clock::now;
+pub use clock::{Course, now};
 pub use core::{Core, Outlet};
 pub use dispatch::{Lanes, dispatch};
 pub use recover::{Recovered, recover};

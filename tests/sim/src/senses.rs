@@ -191,10 +191,10 @@ impl Simulation {
         Ok(())
     }
 
-    /// When the engine wants to be woken next, by its own clock made ours.
+    /// When the engine's clock says that it is to be woken next.
     pub fn next_timer(&self) -> Option<Timestamp> {
         let engine = self.engine.as_ref()?;
         let at = engine.world().next_timer().map(|(at, _)| at)?;
-        Some(at.plus_ms(-self.skew_ms))
+        Some(self.when(at))
     }
 }

@@ -2,15 +2,17 @@
 //!
 //! This file is the engine's life and its log; `senses` is what it hears, `work` what it does.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use fluvial_event::{Draft, Event, Id, ObjectRef, Offset, Record, TermStarted, Timestamp};
 use fluvial_ingest::Known;
 use fluvial_log::EventLog;
 use fluvial_log::memory::{MemoryBlobs, MemoryLog, MemoryState};
 use fluvial_reduce::World;
-use fluvial_runtime::Order;
+use fluvial_runtime::{Course, Order};
 
 use crate::checker::{Checker, copied};
 use crate::cluster::Cluster;
@@ -45,8 +47,10 @@ pub struct Simulation {
     pub trace: bool,
     /// The next append ends in this.
     pub crash_next: Option<Crash>,
-    /// How much the engine's clock is off, in milliseconds.
+    /// How much the wall clock is off, in milliseconds.
     pub skew_ms: i64,
+    /// The engine's clock.
+    course: Cell<Course>,
     /// What is to go wrong, until it has.
     pub fault: Option<Fault>,
     /// What this run came through.
@@ -95,6 +99,7 @@ impl Simulation {
             trace: false,
             crash_next: None,
             skew_ms: 0,
+            course: Cell::new(Course::after(Self::BEGIN, Duration::ZERO)),
             fault: None,
             boundaries: Boundaries::default(),
             blobs: Arc::new(MemoryBlobs::new(wire::key())),
@@ -127,9 +132,31 @@ impl Simulation {
         self.engine.is_some()
     }
 
-    /// The engine's clock.
-    pub(crate) fn clock(&self) -> Timestamp {
+    fn wall(&self) -> Timestamp {
         self.now.plus_ms(self.skew_ms)
+    }
+
+    /// The time since the run began, which nobody sets.
+    fn passed(&self) -> Duration {
+        let nanoseconds = self.now.0.saturating_sub(Self::BEGIN.0);
+        Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or_default())
+    }
+
+    /// The time by the engine's clock.
+    pub(crate) fn clock(&self) -> Timestamp {
+        let mut course = self.course.get();
+        let time = course.tell(self.wall(), self.passed());
+        self.course.set(course);
+        time
+    }
+
+    /// When it will be `time` by the engine's clock, if nobody sets the wall clock.
+    pub(crate) fn when(&self, time: Timestamp) -> Timestamp {
+        let wait = Course::until(time, self.clock(), self.wall());
+        let milliseconds = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
+        // A moment later rather than a moment too soon.
+        self.now
+            .plus_ms(milliseconds.saturating_add(i64::from(!wait.is_zero())))
     }
 
     /// Time passes, and the controllers in the cluster work.
@@ -202,6 +229,8 @@ impl Simulation {
                 self.checker.world()
             ));
         }
+        let course = Course::after(self.log.head().time, self.passed());
+        self.course.set(course);
         self.say(|| format!("the engine starts with {} commands", orders.len()));
         if !survives || self.stillborn > 0 {
             self.stillborn = self.stillborn.saturating_sub(1);
