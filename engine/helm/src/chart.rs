@@ -58,6 +58,16 @@ impl Chart {
     /// The chart in the directory `path` of a tree. `.helmignore` counts; links are followed in the tree.
     pub fn from_tree(tree: &Tree, path: &str) -> Result<Self, Error> {
         let budget = &mut Budget::default();
+        let files = Self::files_of_tree(tree, path, budget)?;
+        Self::from_files(files, budget, 0)
+    }
+
+    /// The files of the chart in a directory, less those that `.helmignore` leaves out.
+    pub(crate) fn files_of_tree(
+        tree: &Tree,
+        path: &str,
+        budget: &mut Budget,
+    ) -> Result<Vec<File>, Error> {
         let chart_yaml = format!("{path}/Chart.yaml");
         if !tree.is_file(&chart_yaml) {
             return Err(Error::chart(format!(
@@ -76,8 +86,7 @@ impl Chart {
             files: Vec::new(),
         };
         walk.directory("", 0)?;
-        let files = walk.files;
-        Self::from_files(files, budget, 0)
+        Ok(walk.files)
     }
 
     /// The chart in a `.tgz`. `.helmignore` does not count there.
@@ -94,7 +103,11 @@ impl Chart {
         Self::from_files(files, budget, depth)
     }
 
-    fn from_files(files: Vec<File>, budget: &mut Budget, depth: usize) -> Result<Self, Error> {
+    pub(crate) fn from_files(
+        files: Vec<File>,
+        budget: &mut Budget,
+        depth: usize,
+    ) -> Result<Self, Error> {
         if depth > DEPTH_MAX {
             return Err(Error::Limit(format!(
                 "more than {DEPTH_MAX} charts are inside each other"

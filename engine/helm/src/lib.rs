@@ -16,7 +16,9 @@ mod ignore;
 pub mod manifests;
 mod metadata;
 mod order;
+mod package;
 pub mod release;
+pub mod repository;
 pub mod version;
 mod yaml;
 
@@ -24,3 +26,4 @@ pub use chart::{Chart, Crd, File};
 pub use error::Error;
 pub use metadata::{Dependency, Maintainer, Metadata};
 pub use order::{compare_install, compare_uninstall};
+pub use package::{Package, Values};

@@ -11,6 +11,7 @@ mod order;
 mod read;
 mod scalar;
 mod scan;
+mod stream;
 mod write;
 
 pub use edit::edited;
@@ -20,6 +21,7 @@ pub use read::{
     documents_of_kustomization, documents_verbatim, documents_within, documents_yaml11,
     first_as_json,
 };
+pub use stream::{Event, Events, SCALAR_BYTES_MAX};
 pub use write::{Place, to_multi, to_string, write_text};
 
 /// What a plain scalar of this text means; text that has no meaning of its own is a string.
