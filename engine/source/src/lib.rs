@@ -13,6 +13,7 @@ mod address;
 pub mod archive;
 mod error;
 mod git;
+pub mod helm;
 mod hex;
 mod ignore;
 mod limits;
@@ -20,6 +21,7 @@ pub mod outbound;
 mod range;
 mod request;
 mod secret;
+mod web;
 
 pub use crate::error::{Error, Retry};
 pub use crate::git::{Commit, Fetched, Person, Resolved, fetch, resolve};

@@ -63,11 +63,11 @@ pub fn tls_from_secret_data(data: &BTreeMap<String, Vec<u8>>) -> Result<Tls, Err
     Keys(data).tls()
 }
 
-struct Keys<'a>(&'a BTreeMap<String, Vec<u8>>);
+pub(crate) struct Keys<'a>(pub(crate) &'a BTreeMap<String, Vec<u8>>);
 
 impl Keys<'_> {
     /// An absent or empty key is `None`.
-    fn text(&self, key: &str) -> Result<Option<String>, Error> {
+    pub(crate) fn text(&self, key: &str) -> Result<Option<String>, Error> {
         let Some(bytes) = self.0.get(key).filter(|bytes| !bytes.is_empty()) else {
             return Ok(None);
         };
@@ -100,7 +100,7 @@ impl Keys<'_> {
         })
     }
 
-    fn http(&self) -> Result<Credentials, Error> {
+    pub(crate) fn http(&self) -> Result<Credentials, Error> {
         if self.0.contains_key("githubAppID") {
             return Err(Error::Unsupported {
                 field: "spec.provider: github",
@@ -128,7 +128,7 @@ impl Keys<'_> {
         }
     }
 
-    fn tls(&self) -> Result<Tls, Error> {
+    pub(crate) fn tls(&self) -> Result<Tls, Error> {
         let certificate = self.either("tls.crt", "certFile")?;
         let key = self.either("tls.key", "keyFile")?;
         let client = match (certificate, key) {
