@@ -1,10 +1,11 @@
 //! Compiles the protobuf families to Rust, without an installed protoc.
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    const FAMILIES: [&str; 9] = [
+    const FAMILIES: [&str; 10] = [
         "proto/decision.proto",
         "proto/engine.proto",
         "proto/helm.proto",
+        "proto/helm_source.proto",
         "proto/kustomization.proto",
         "proto/live.proto",
         "proto/notify.proto",
@@ -17,6 +18,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let files = protox::compile(FAMILIES, ["proto"])?;
     prost_build::Config::new()
         .btree_map(["."])
+        .boxed("Command.kind.fetch_helm_chart")
+        .boxed("Command.kind.fetch_helm_repository")
         .boxed("Command.kind.recall_manifests")
         .boxed("Command.kind.declare_chart")
         .boxed("Command.kind.inspect_release")
@@ -33,9 +36,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .type_attribute("HookRun", STATE)
         .type_attribute("InventoryEntry", STATE)
         .type_attribute("ObjectRef", STATE)
+        .type_attribute("PackedChart", STATE)
         .type_attribute("RecallManifests", STATE)
         .type_attribute("Rendered", STATE)
         .type_attribute("RollbackRequest", STATE)
+        .type_attribute("Validators", STATE)
         .field_attribute(
             "DeclareChart.manifest",
             "#[serde(serialize_with = \"crate::json::raw\")]",

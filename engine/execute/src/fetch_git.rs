@@ -1,33 +1,14 @@
 //! `FetchGit`: ask a git server, and store what is new as an artifact.
 
-use std::collections::BTreeMap;
-
 use fluvial_api::git_repository::{self, GitProvider};
 use fluvial_api::{GitRepository, GitRepositorySpec};
 use fluvial_event::{
-    Artifact, ArtifactFetched, Commit, Event, FetchFailed, FetchGit, ObjectRef, SourceUnchanged,
+    Artifact, ArtifactFetched, Commit, Event, FetchGit, ObjectRef, SourceUnchanged,
 };
-use fluvial_source::{Fetched, GitRequest, Reference, Retry, archive};
+use fluvial_source::{Fetched, GitRequest, Reference, archive};
 
-use crate::{Executor, Trouble, data, named, reference};
-
-/// Why there is no artifact: what goes on the object's condition.
-struct Refusal {
-    reason: &'static str,
-    message: String,
-    terminal: bool,
-}
-
-impl From<fluvial_source::Error> for Refusal {
-    fn from(error: fluvial_source::Error) -> Self {
-        let terminal = error.retry() == Retry::Never;
-        Self {
-            reason: error.reason(),
-            message: error.to_string(),
-            terminal,
-        }
-    }
-}
+use crate::refusal::Refusal;
+use crate::{Executor, Trouble, named, reference};
 
 /// What a fetch brought, with the artifact stored.
 enum Answer {
@@ -55,29 +36,17 @@ impl Executor {
                 object,
                 generation,
                 revision,
+                validators: None,
             }
             .into(),
             Answer::New(artifact) => ArtifactFetched {
                 object,
                 generation,
                 artifact: Some(artifact),
+                ..ArtifactFetched::default()
             }
             .into(),
-            Answer::Refused(Refusal {
-                reason,
-                message,
-                terminal,
-            }) => {
-                let reason = reason.to_owned();
-                FetchFailed {
-                    object,
-                    generation,
-                    reason,
-                    message,
-                    terminal,
-                }
-                .into()
-            }
+            Answer::Refused(refusal) => refusal.into_event(object, generation),
         })
     }
 
@@ -138,7 +107,7 @@ impl Executor {
             };
         }
         if let Some(secret) = spec.secret_ref {
-            let found = match self.secret(object, &secret.name).await? {
+            let found = match self.secret(object, &secret.name, "spec.secretRef").await? {
                 Ok(data) => {
                     fluvial_source::from_secret_data(&spec.url, &data).map_err(Refusal::from)
                 }
@@ -150,7 +119,10 @@ impl Executor {
             }
         }
         if let Some(secret) = spec.proxy_secret_ref {
-            let found = match self.secret(object, &secret.name).await? {
+            let found = match self
+                .secret(object, &secret.name, "spec.proxySecretRef")
+                .await?
+            {
                 Ok(data) => fluvial_source::proxy_from_secret_data(&data).map_err(Refusal::from),
                 Err(refusal) => Err(refusal),
             };
@@ -160,22 +132,6 @@ impl Executor {
             }
         }
         Ok(Ok(request))
-    }
-
-    async fn secret(
-        &self,
-        object: &ObjectRef,
-        name: &str,
-    ) -> Result<Result<BTreeMap<String, Vec<u8>>, Refusal>, Trouble> {
-        let data = data::read(&self.cluster, "Secret", &object.namespace, name).await?;
-        Ok(data.ok_or_else(|| Refusal {
-            reason: "AuthenticationFailed",
-            message: format!(
-                "cannot read Secret/{}/{name}: it is not there; create it or correct spec.secretRef",
-                object.namespace
-            ),
-            terminal: false,
-        }))
     }
 
     async fn ask(self, request: GitRequest) -> Result<Answer, Trouble> {

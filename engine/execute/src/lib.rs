@@ -10,9 +10,12 @@ mod apply;
 mod build;
 pub mod data;
 mod fetch_git;
+mod fetch_helm_chart;
+mod fetch_helm_repository;
 mod finalizer;
 mod prune;
 mod recall;
+mod refusal;
 pub mod scopes;
 pub mod variables;
 
@@ -81,6 +84,8 @@ impl Executor {
         let object = command.object().cloned();
         let done = match command.kind {
             Some(command::Kind::FetchGit(it)) => self.fetch_git(it).await,
+            Some(command::Kind::FetchHelmRepository(it)) => self.fetch_helm_repository(*it).await,
+            Some(command::Kind::FetchHelmChart(it)) => self.fetch_helm_chart(*it).await,
             Some(command::Kind::BuildKustomization(it)) => self.build(it).await,
             Some(command::Kind::ApplyObjects(it)) => self.apply(it).await,
             Some(command::Kind::PruneObjects(it)) => self.prune(it).await,

@@ -14,7 +14,7 @@ pub struct Watched {
     pub by: BTreeSet<Name>,
 }
 
-/// What one Kustomization refers to.
+/// What one Kustomization or HelmChart refers to.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Links {
     pub(crate) source: Option<Name>,
@@ -114,7 +114,7 @@ impl Index {
         watched
     }
 
-    /// The Kustomizations made from `source`.
+    /// The Kustomizations and HelmCharts made from `source`.
     pub(crate) fn users(&self, source: &Name) -> impl Iterator<Item = &Name> {
         self.users.get(source).into_iter().flatten()
     }

@@ -216,6 +216,8 @@ impl Kustomization {
             }
             Some(
                 command::Kind::FetchGit(_)
+                | command::Kind::FetchHelmRepository(_)
+                | command::Kind::FetchHelmChart(_)
                 | command::Kind::PruneObjects(_)
                 | command::Kind::DeclareChart(_)
                 | command::Kind::InspectRelease(_)

@@ -3,7 +3,8 @@
 //! [`World`] is everything known about every object as of one offset. Its two doors are
 //! [`World::evolve`], which folds one record in, and [`World::decide`], which says what is due; a
 //! decision takes effect only when it comes back as a record. Each kind has a file of its own:
-//! `alert`, `git_repository`, `kustomization`. `live` is what the cluster was last seen to hold.
+//! `alert`, `git_repository`, `helm_chart`, `helm_repository`, `kustomization`; what sources have in
+//! common is `source`. `live` is what the cluster was last seen to hold.
 //!
 //! Invariants: no clock but the record's, no chance but a hash, no order but the keys'; no event makes
 //! it fail; a decision that is recorded is not due again. So the same log gives the same world.
@@ -14,6 +15,8 @@ mod alert;
 mod bystander;
 mod declared;
 mod git_repository;
+mod helm_chart;
+mod helm_repository;
 mod index;
 mod kustomization;
 mod live;
@@ -21,6 +24,7 @@ mod name;
 mod schedule;
 #[cfg(test)]
 mod script;
+mod source;
 mod state;
 mod table;
 #[cfg(test)]
@@ -28,12 +32,12 @@ mod tests;
 mod world;
 
 pub use declared::{Conclusion, Declared, Outstanding, marks};
-pub use git_repository::Source;
 pub use index::Watched;
 pub use kustomization::{Hold, Kustomization, Owned};
 pub use live::Seen;
 pub use name::{Identified, Name};
 pub use schedule::Due;
+pub use source::Source;
 pub use state::{Error, Key};
 pub use table::Table;
 pub use world::{Decided, World};

@@ -198,6 +198,7 @@ pub(crate) fn fetched(revision: &str) -> Event {
         object: Some(source()),
         generation: 1,
         artifact: Some(artifact(revision)),
+        ..ArtifactFetched::default()
     };
     fetched.into()
 }
@@ -298,6 +299,12 @@ fn word(event: &Event) -> String {
     };
     match issued.command.as_ref().and_then(|it| it.kind.as_ref()) {
         Some(command::Kind::FetchGit(_)) => "fetch".into(),
+        Some(command::Kind::FetchHelmRepository(_)) => "fetch index".into(),
+        Some(command::Kind::FetchHelmChart(fetch)) => {
+            let source = fetch.source.as_ref().unwrap();
+            let revision = source.artifact.as_ref().map(|it| it.revision.as_str());
+            format!("fetch chart of {}", revision.unwrap_or("a registry"))
+        }
         Some(command::Kind::BuildKustomization(build)) => {
             let name = &build.object.as_ref().unwrap().name;
             format!("build {name} {}", build.artifact.as_ref().unwrap().revision)

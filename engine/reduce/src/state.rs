@@ -8,10 +8,10 @@ use wincode::{SchemaRead, SchemaWrite};
 
 use crate::alert::{Alert, Provider};
 use crate::bystander::Bystander;
-use crate::git_repository::Source;
 use crate::kustomization::{Core, Owned};
 use crate::live::Seen;
 use crate::name::Name;
+use crate::source::Source;
 
 /// The version of the layout. A state of another version is folded again from the log.
 const LAYOUT: u8 = 1;
@@ -37,7 +37,7 @@ impl std::error::Error for Error {}
 pub enum Key<O = ObjectRef> {
     /// The time of the last record.
     Clock,
-    /// A GitRepository.
+    /// A source: a GitRepository, HelmRepository or HelmChart.
     Source(O),
     /// A Kustomization, without its objects.
     Kustomization(O),

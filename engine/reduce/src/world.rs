@@ -10,12 +10,13 @@ use fluvial_event::{Decision, Event, Id, ObjectRef, ObjectsApplied, Record, Time
 
 use crate::alert::{Alert, Provider};
 use crate::bystander::Bystander;
-use crate::git_repository::Source;
+use crate::helm_chart;
 use crate::index::{Index, Links};
 use crate::kustomization::Kustomization;
 use crate::live::Seen;
 use crate::name::{Identified, Name};
 use crate::schedule::Due;
+use crate::source::Source;
 use crate::state::Key;
 use crate::table::{Marked, Table};
 use touched::{Touch, Touched};
@@ -61,7 +62,7 @@ pub struct World {
 /// The kinds that have a module of their own, and everything else.
 #[derive(Clone, Copy, Debug)]
 enum Kind {
-    GitRepository,
+    Source,
     Kustomization,
     Alert,
     Provider,
@@ -71,7 +72,9 @@ enum Kind {
 impl Kind {
     fn of(object: &ObjectRef) -> Self {
         match (object.group.as_str(), object.kind.as_str()) {
-            ("source.toolkit.fluxcd.io", "GitRepository") => Self::GitRepository,
+            ("source.toolkit.fluxcd.io", "GitRepository" | "HelmRepository" | "HelmChart") => {
+                Self::Source
+            }
             ("kustomize.toolkit.fluxcd.io", "Kustomization") => Self::Kustomization,
             ("notification.toolkit.fluxcd.io", "Alert") => Self::Alert,
             ("notification.toolkit.fluxcd.io", "Provider") => Self::Provider,
@@ -196,7 +199,10 @@ impl World {
     fn due(&self, object: &Name) -> Due {
         let now = self.now;
         let due = match Kind::of(object) {
-            Kind::GitRepository => self.sources.get(object).map(|it| it.decide(object, now)),
+            Kind::Source => {
+                let source = self.sources.get(object);
+                source.map(|it| it.decide(object, now, self))
+            }
             Kind::Kustomization => {
                 let kustomization = self.kustomizations.get(object);
                 kustomization.map(|it| it.decide(object, now, self))
@@ -242,9 +248,12 @@ impl World {
             None => return,
         };
         match Kind::of(object) {
-            Kind::GitRepository => {
+            Kind::Source => {
                 self.sources.get_or_default(object).evolve(record);
                 self.dirty.mark(Key::Source(object.clone()));
+                if matches!(record.event, Event::ResourceObserved(_)) {
+                    self.relink(object);
+                }
             }
             Kind::Kustomization => {
                 let kustomization = self.kustomizations.get_or_default(object);
@@ -289,7 +298,7 @@ impl World {
     #[cfg(test)]
     pub(crate) fn is_linked(&self) -> bool {
         let mut index = Index::default();
-        for object in self.kustomizations.names() {
+        for object in self.kustomizations.names().chain(self.sources.names()) {
             index.set(object, self.links(object));
         }
         index == self.index
@@ -305,6 +314,15 @@ impl World {
     }
 
     fn links(&self, object: &Name) -> Links {
+        if let Some(source) = self.sources.get(object) {
+            let chart = (object.kind == "HelmChart")
+                .then(|| helm_chart::spec_of(source))
+                .flatten();
+            return Links {
+                source: chart.map(|spec| Name::of(&helm_chart::source_of(object, &spec))),
+                ..Links::default()
+            };
+        }
         let Some(kustomization) = self.kustomizations.get(object) else {
             return Links::default();
         };

@@ -60,7 +60,11 @@ pub async fn dispatch<E, F>(
         };
         let Some(order) = order else { return };
         let lane = match &order.command.kind {
-            Some(command::Kind::FetchGit(_)) => &fetch,
+            Some(
+                command::Kind::FetchGit(_)
+                | command::Kind::FetchHelmRepository(_)
+                | command::Kind::FetchHelmChart(_),
+            ) => &fetch,
             Some(
                 command::Kind::BuildKustomization(_)
                 | command::Kind::InspectRelease(_)

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fluvial_api::{GitRepositorySpec, KustomizationSpec, kinds};
+use fluvial_api::{HelmRepositorySpec, KustomizationSpec, kinds};
 use fluvial_event::{
     Action, Concluded, Event, Notification, ObjectRef, ObjectsApplied, ObjectsPruned, Record,
     ResourceObserved, Waited,
@@ -45,6 +45,10 @@ struct Known {
     /// How long until the next reconciliation, as Flux writes it.
     interval: String,
     revision: String,
+    /// Where a HelmRepository is, as it may be shown.
+    url: String,
+    /// A chart was fetched that nothing was said of yet.
+    is_new: bool,
     /// The offset of what a rollback put back and this said.
     held_at: u64,
     /// How the last attempt ended; a repetition of a failure is no news.
@@ -145,7 +149,7 @@ impl Projection for Notices {
 
 impl Stored for Notices {
     fn format(&self) -> String {
-        "notice/2".to_owned()
+        "notice/3".to_owned()
     }
 
     fn changes(&mut self) -> Vec<Change> {
@@ -177,8 +181,10 @@ impl Known {
             if let Ok(spec) = serde_json::from_slice::<KustomizationSpec>(&seen.spec) {
                 self.interval = spec.interval.to_string();
             }
-        } else if let Ok(spec) = serde_json::from_slice::<GitRepositorySpec>(&seen.spec) {
-            self.interval = spec.interval.to_string();
+        } else if object.kind == kinds::HELM_REPOSITORY.kind
+            && let Ok(spec) = serde_json::from_slice::<HelmRepositorySpec>(&seen.spec)
+        {
+            self.url = spec.url;
         }
     }
 
@@ -187,6 +193,17 @@ impl Known {
             Event::ArtifactFetched(fetched) => {
                 let artifact = fetched.artifact.as_ref()?;
                 self.revision.clone_from(&artifact.revision);
+                if fetched.chart.is_some() {
+                    // Which chart it is, the end of the attempt says.
+                    self.is_new = true;
+                    return None;
+                }
+                if object.kind == kinds::HELM_REPOSITORY.kind {
+                    let size = text::size(artifact.bytes);
+                    let message =
+                        format!("stored fetched index of size {size} from '{}'", self.url);
+                    return Some(News::good("NewArtifact", message));
+                }
                 let subject = artifact.commit.as_ref().map(|it| it.subject.as_str());
                 let subject = first_characters(subject.unwrap_or_default(), SUBJECT_CHARACTERS_MAX);
                 let message = format!("stored artifact for commit '{subject}'");
@@ -243,6 +260,7 @@ impl Known {
         }
         if concluded.ready {
             let recovered = !std::mem::take(&mut self.failure).is_empty();
+            let is_new = std::mem::take(&mut self.is_new);
             if concluded.repair {
                 return Some(News::good(reason, message.clone()));
             }
@@ -261,7 +279,7 @@ impl Known {
                     ..News::good(reason, message)
                 });
             }
-            return recovered.then(|| News::good(reason, message.clone()));
+            return (recovered || is_new).then(|| News::good(reason, message.clone()));
         }
         let failure = format!("{reason} {message}");
         let is_new = failure != self.failure;

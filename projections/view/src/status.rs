@@ -3,9 +3,12 @@
 //! Each kind's words are in a file of its own. Writing it to the cluster is `sinks/writeback`'s
 //! business; an object about which nothing was said yet has no status here.
 
+mod artifact;
 mod bystander;
 mod conditions;
 mod git_repository;
+mod helm_chart;
+mod helm_repository;
 mod kustomization;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +22,8 @@ use crate::Projection;
 use crate::stored::{self, Change, Error, Stored};
 use bystander::Bystander;
 use git_repository::GitRepository;
+use helm_chart::HelmChart;
+use helm_repository::HelmRepository;
 use kustomization::Kustomization;
 
 /// The status of every Flux object that lives.
@@ -54,6 +59,8 @@ enum Said {
     GitRepository(Box<GitRepository>),
     Kustomization(Box<Kustomization>),
     Bystander(Bystander),
+    HelmRepository(Box<HelmRepository>),
+    HelmChart(Box<HelmChart>),
 }
 
 /// What a record is told to: the object as it is declared, and when.
@@ -104,6 +111,8 @@ impl Statuses {
             Said::GitRepository(said) => json!(said.status),
             Said::Kustomization(said) => json!(said.status),
             Said::Bystander(said) => json!(said),
+            Said::HelmRepository(said) => json!(said.status),
+            Said::HelmChart(said) => json!(said.status),
         };
         Some(Status {
             object: ObjectRef {
@@ -144,7 +153,8 @@ impl Statuses {
                     self.changed.insert(key.clone());
                 }
             }
-            Said::Bystander(_) => {}
+            Said::HelmChart(said) => said.observe(seen),
+            Said::HelmRepository(_) | Said::Bystander(_) => {}
         }
     }
 }
@@ -156,6 +166,10 @@ impl Object {
             Said::GitRepository(Box::default())
         } else if is(&kinds::KUSTOMIZATION) {
             Said::Kustomization(Box::new(Kustomization::found(seen)))
+        } else if is(&kinds::HELM_REPOSITORY) {
+            Said::HelmRepository(Box::default())
+        } else if is(&kinds::HELM_CHART) {
+            Said::HelmChart(Box::default())
         } else {
             Said::Bystander(Bystander::default())
         };
@@ -207,6 +221,8 @@ impl Projection for Statuses {
             Said::GitRepository(said) => changes(said, |said| said.apply(&context)),
             Said::Kustomization(said) => changes(said, |said| said.apply(&context)),
             Said::Bystander(said) => changes(said, |said| said.apply(&context)),
+            Said::HelmRepository(said) => changes(said, |said| said.apply(&context)),
+            Said::HelmChart(said) => changes(said, |said| said.apply(&context)),
         };
         if changed {
             known.is_said = true;
@@ -218,7 +234,7 @@ impl Projection for Statuses {
 impl Stored for Statuses {
     /// Where artifacts are served stands in what is stored.
     fn format(&self) -> String {
-        format!("status/1 {}", self.advertised)
+        format!("status/2 {}", self.advertised)
     }
 
     fn changes(&mut self) -> Vec<Change> {

@@ -259,6 +259,8 @@ fn begun(record: &Record) -> Option<Begun> {
             Some(Begun::Recall(recall.rollback.clone().unwrap_or_default()))
         }
         Kind::FetchGit(_)
+        | Kind::FetchHelmRepository(_)
+        | Kind::FetchHelmChart(_)
         | Kind::ApplyObjects(_)
         | Kind::PruneObjects(_)
         | Kind::DeclareChart(_)

@@ -107,6 +107,7 @@ pub static HELM_REPOSITORY: Kind = Kind {
     plural: "helmrepositories",
     short_names: &["helmrepo"],
     aliases: &["source helm"],
+    is_reconciled: true,
     ..SOURCE_KIND
 };
 
@@ -116,6 +117,7 @@ pub static HELM_CHART: Kind = Kind {
     plural: "helmcharts",
     short_names: &["hc"],
     aliases: &["source chart"],
+    is_reconciled: true,
     ..SOURCE_KIND
 };
 

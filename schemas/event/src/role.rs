@@ -184,6 +184,8 @@ fn ordered(command: &Command) -> Vec<(&ObjectRef, Role)> {
         }
         Some(
             command::Kind::FetchGit(_)
+            | command::Kind::FetchHelmRepository(_)
+            | command::Kind::FetchHelmChart(_)
             | command::Kind::BuildKustomization(_)
             | command::Kind::RecallManifests(_)
             | command::Kind::DeclareChart(_)

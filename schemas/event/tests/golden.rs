@@ -9,13 +9,15 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use fluvial_event::{
-    Action, AppliedObject, ApplyObjects, Artifact, ArtifactFetched, BuildFailed, Chain, Command,
-    CommandFailed, CommandIssued, Commit, Concluded, Draft, Event, FetchFailed, FinalizerSet, Head,
-    Health, HoldEnded, Id, Inventory, InventoryEntry, ManifestsBuilt, ManifestsRecalled,
-    Notification, NotificationDelivered, NotificationFailed, NotificationParked, ObjectFailure,
-    ObjectGone, ObjectObserved, ObjectRef, ObjectsApplied, ObjectsPruned, RecallFailed,
+    Action, AppliedObject, ApplyObjects, Artifact, ArtifactFetched, BuildFailed, Chain,
+    ChartSource, Command, CommandFailed, CommandIssued, Commit, Concluded, Draft, Event,
+    FetchFailed, FetchHelmChart, FetchHelmRepository, FinalizerSet, Head, Health, HoldEnded, Id,
+    Inventory, InventoryEntry, ManifestsBuilt, ManifestsRecalled, Notification,
+    NotificationDelivered, NotificationFailed, NotificationParked, ObjectFailure, ObjectGone,
+    ObjectObserved, ObjectRef, ObjectsApplied, ObjectsPruned, PackedChart, RecallFailed,
     RecallManifests, Record, Rendered, ResourceDeleted, ResourceObserved, RollbackRequest,
-    SourceUnchanged, TermStarted, TimerFired, Timestamp, Waited, WatchGap, command, decode, encode,
+    SourceUnchanged, TermStarted, TimerFired, Timestamp, Validators, Waited, WatchGap, command,
+    decode, encode,
 };
 
 fn owner() -> ObjectRef {
@@ -59,6 +61,33 @@ fn rollback() -> RollbackRequest {
         reason: text("incident 7"),
         at: text("2026-11-23T10:16:00Z"),
         invalid: text("no"),
+    }
+}
+
+fn chart_artifact() -> Artifact {
+    Artifact {
+        revision: text("6.7.0+2"),
+        digest: text("sha256:bb"),
+        bytes: 9,
+        blob: text("sha256:cc"),
+        commit: None,
+    }
+}
+
+fn packed() -> PackedChart {
+    PackedChart {
+        name: text("podinfo"),
+        values_files: vec![text("values.yaml"), text("prod.yaml")],
+        packaged: true,
+        dependencies: 2,
+        verified: text("cosign"),
+    }
+}
+
+fn validators() -> Validators {
+    Validators {
+        etag: text("\"5f\""),
+        last_modified: text("Mon, 23 Nov 2026 10:16:00 GMT"),
     }
 }
 
@@ -159,12 +188,16 @@ fn samples() -> Vec<Event> {
             object: Some(owner()),
             generation: 2,
             artifact: Some(artifact),
+            // Added since: `grown` has them.
+            validators: None,
+            chart: None,
         }
         .into(),
         SourceUnchanged {
             object: Some(owner()),
             generation: 2,
             revision: revision(),
+            validators: None,
         }
         .into(),
         FetchFailed {
@@ -346,6 +379,7 @@ fn samples() -> Vec<Event> {
 }
 
 /// Events with what was added to them since their version was frozen, and what that was.
+#[expect(clippy::too_many_lines, reason = "a flat table")]
 fn grown() -> Vec<(&'static str, Event)> {
     let recall = RecallManifests {
         object: Some(owner()),
@@ -355,8 +389,53 @@ fn grown() -> Vec<(&'static str, Event)> {
         against: text("main@sha1:0123"),
         held: true,
     };
+    let fetch_chart = FetchHelmChart {
+        object: Some(owner()),
+        generation: 2,
+        spec: br#"{"chart":"podinfo"}"#.to_vec(),
+        source: Some(ChartSource {
+            object: Some(deployment()),
+            generation: 3,
+            spec: br#"{"url":"https://host"}"#.to_vec(),
+            artifact: Some(chart_artifact()),
+        }),
+        observed: Some(chart_artifact()),
+        chart: Some(packed()),
+    };
+    let fetch_repository = FetchHelmRepository {
+        object: Some(owner()),
+        generation: 2,
+        spec: br#"{"url":"https://host"}"#.to_vec(),
+        observed: text("sha256:aa"),
+        validators: Some(validators()),
+    };
+    let issued = |kind| CommandIssued {
+        command: Some(Command { kind: Some(kind) }),
+    };
     vec![
         // sorted
+        (
+            "chart",
+            ArtifactFetched {
+                object: Some(owner()),
+                artifact: Some(chart_artifact()),
+                chart: Some(packed()),
+                validators: Some(validators()),
+                ..ArtifactFetched::default()
+            }
+            .into(),
+        ),
+        (
+            "fetch_helm_chart",
+            issued(command::Kind::FetchHelmChart(Box::new(fetch_chart))).into(),
+        ),
+        (
+            "fetch_helm_repository",
+            issued(command::Kind::FetchHelmRepository(Box::new(
+                fetch_repository,
+            )))
+            .into(),
+        ),
         (
             "held_at",
             Concluded {
@@ -383,6 +462,16 @@ fn grown() -> Vec<(&'static str, Event)> {
                 labels: BTreeMap::from([(text("team"), text("a"))]),
                 event_metadata: BTreeMap::from([(text("env"), text("prod"))]),
                 ..ResourceObserved::default()
+            }
+            .into(),
+        ),
+        (
+            "validators",
+            SourceUnchanged {
+                object: Some(owner()),
+                revision: text("sha256:aa"),
+                validators: Some(validators()),
+                ..SourceUnchanged::default()
             }
             .into(),
         ),

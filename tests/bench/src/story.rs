@@ -156,6 +156,7 @@ impl Story {
                 object: it.object,
                 generation: it.generation,
                 artifact: Some(self.artifact()),
+                ..ArtifactFetched::default()
             }
             .into(),
             command::Kind::BuildKustomization(it) => self.build(it).into(),
@@ -171,8 +172,10 @@ impl Story {
                 present: it.present,
             }
             .into(),
-            // A story has no rollback and no release.
+            // A story has no rollback, no chart and no release.
             command::Kind::RecallManifests(_)
+            | command::Kind::FetchHelmRepository(_)
+            | command::Kind::FetchHelmChart(_)
             | command::Kind::DeclareChart(_)
             | command::Kind::InspectRelease(_)
             | command::Kind::RenderRelease(_)

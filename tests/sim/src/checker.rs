@@ -182,6 +182,8 @@ impl Checker {
             }
             Some(
                 command::Kind::FetchGit(_)
+                | command::Kind::FetchHelmRepository(_)
+                | command::Kind::FetchHelmChart(_)
                 | command::Kind::SetFinalizer(_)
                 | command::Kind::DeclareChart(_)
                 | command::Kind::InspectRelease(_)

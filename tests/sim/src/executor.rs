@@ -59,7 +59,9 @@ impl Outside<'_> {
                 Some(command::Kind::SetFinalizer(it)) => self.set_finalizer(it, steps),
                 Some(command::Kind::RecallManifests(it)) => Ok(rollback::recall(self.log, it)),
                 Some(
-                    command::Kind::DeclareChart(_)
+                    command::Kind::FetchHelmRepository(_)
+                    | command::Kind::FetchHelmChart(_)
+                    | command::Kind::DeclareChart(_)
                     | command::Kind::InspectRelease(_)
                     | command::Kind::RenderRelease(_)
                     | command::Kind::RecallRelease(_)
@@ -117,6 +119,7 @@ impl Outside<'_> {
                 object: fetch.object.clone(),
                 generation: fetch.generation,
                 revision,
+                validators: None,
             };
             return unchanged.into();
         }
@@ -140,6 +143,7 @@ impl Outside<'_> {
             object: fetch.object.clone(),
             generation: fetch.generation,
             artifact: Some(artifact),
+            ..ArtifactFetched::default()
         };
         fetched.into()
     }
@@ -373,6 +377,8 @@ pub(crate) fn requests(command: &Command) -> usize {
         Some(command::Kind::PruneObjects(it)) => it.objects.len(),
         Some(
             command::Kind::FetchGit(_)
+            | command::Kind::FetchHelmRepository(_)
+            | command::Kind::FetchHelmChart(_)
             | command::Kind::BuildKustomization(_)
             | command::Kind::SetFinalizer(_)
             | command::Kind::RecallManifests(_)

@@ -199,6 +199,7 @@ fn a_newer_revision_ends_the_hold_and_the_same_does_not() {
         }),
         object: Some(source()),
         generation: 1,
+        ..fluvial_event::ArtifactFetched::default()
     });
     script.tell(requested("again").into());
     assert_eq!(

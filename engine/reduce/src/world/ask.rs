@@ -8,11 +8,11 @@ use fluvial_event::{Artifact, Id, ObjectRef, Timestamp};
 use super::{Kind, World};
 use crate::bystander::Bystander;
 use crate::declared::{Declared, Outstanding};
-use crate::git_repository::Source;
 use crate::index::Watched;
 use crate::kustomization::Kustomization;
 use crate::live::Seen;
 use crate::name::{Identified, Name};
+use crate::source::Source;
 use crate::table::Table;
 
 /// What reducers ask of each other.
@@ -37,10 +37,17 @@ impl World {
         object: &ObjectRef,
         spec: &KustomizationSpec,
     ) -> Option<&Artifact> {
-        self.sources
-            .get(&Self::source_of(object, spec))?
-            .artifact
-            .as_ref()
+        self.artifact_of(&Self::source_of(object, spec))
+    }
+
+    /// What a source has produced.
+    pub(crate) fn artifact_of(&self, source: &ObjectRef) -> Option<&Artifact> {
+        self.sources.get(source)?.artifact.as_ref()
+    }
+
+    /// A source.
+    pub(crate) fn source(&self, object: &ObjectRef) -> Option<&Source> {
+        self.sources.get(object)
     }
 
     /// Whether an object of this name is declared.
@@ -138,7 +145,7 @@ impl World {
         self.now
     }
 
-    /// The GitRepositories.
+    /// The GitRepositories, HelmRepositories and HelmCharts.
     pub fn sources(&self) -> &Table<Source> {
         &self.sources
     }
@@ -194,7 +201,7 @@ impl World {
             found.map(|(name, it)| (name, declared(it)))
         }
         match Kind::of(object.object()) {
-            Kind::GitRepository => of(self.sources.entry(object), |it| &it.declared),
+            Kind::Source => of(self.sources.entry(object), |it| &it.declared),
             Kind::Kustomization => of(self.kustomizations.entry(object), |it| &it.core.declared),
             Kind::Alert => of(self.alerts.entry(object), |it| &it.declared),
             Kind::Provider => of(self.providers.entry(object), |it| &it.declared),

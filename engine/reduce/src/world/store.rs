@@ -12,7 +12,7 @@ use crate::state::{self, Error, Key, Value};
 /// How the world is stored and read back.
 impl World {
     /// The format of what is stored: a state of another one is folded again.
-    pub const FORMAT: &str = "world/4";
+    pub const FORMAT: &str = "world/5";
 
     /// What changed since this was last asked: keys with their values, `None` for what is gone.
     pub fn changes(&mut self) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
@@ -142,7 +142,12 @@ impl World {
             kustomization.owned.insert(key.clone(), value);
             world.suspect(&Name::of(&object), &key);
         }
-        let all: Vec<_> = world.kustomizations.names().cloned().collect();
+        let all: Vec<_> = world
+            .kustomizations
+            .names()
+            .chain(world.sources.names())
+            .cloned()
+            .collect();
         for object in &all {
             world.relink(object);
         }

@@ -10,7 +10,7 @@ use fluvial_event::{Concluded, Event, ResourceObserved, command};
 use wincode::{SchemaRead, SchemaWrite};
 
 use super::conditions::{self, Saying};
-use super::{Context, Write};
+use super::{Context, Write, artifact};
 
 /// What is said of one GitRepository.
 #[derive(Clone, Debug, Default, PartialEq, SchemaRead, SchemaWrite)]
@@ -166,24 +166,11 @@ impl GitRepository {
     }
 }
 
-/// The artifact as Flux names it: `gitrepository/<namespace>/<name>/<commit>.tar.gz`.
+/// The artifact as Flux names it: `<commit>.tar.gz`.
 fn served(context: &Context<'_>, artifact: &fluvial_event::Artifact) -> Artifact {
     let commit = artifact
         .revision
         .rsplit_once(':')
         .map_or(artifact.revision.as_str(), |(_, commit)| commit);
-    let object = context.object;
-    let path = format!(
-        "gitrepository/{}/{}/{commit}.tar.gz",
-        object.namespace, object.name
-    );
-    Artifact {
-        revision: artifact.revision.clone(),
-        digest: artifact.digest.clone(),
-        url: format!("http://{}/{path}", context.advertised),
-        path,
-        last_update_time: context.time.clone(),
-        size: Some(artifact.bytes),
-        metadata: std::collections::BTreeMap::default(),
-    }
+    artifact::served(context, artifact, &format!("{commit}.tar.gz"))
 }

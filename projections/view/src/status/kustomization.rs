@@ -136,6 +136,8 @@ impl Kustomization {
             Some(
                 command::Kind::ApplyObjects(_)
                 | command::Kind::FetchGit(_)
+                | command::Kind::FetchHelmRepository(_)
+                | command::Kind::FetchHelmChart(_)
                 | command::Kind::PruneObjects(_)
                 | command::Kind::DeclareChart(_)
                 | command::Kind::InspectRelease(_)

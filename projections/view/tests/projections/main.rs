@@ -7,6 +7,7 @@
 )]
 
 mod alert;
+mod helm;
 mod rollback;
 mod stored;
 mod story;

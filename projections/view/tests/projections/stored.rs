@@ -143,8 +143,8 @@ fn layout(mut view: impl Stored) -> String {
 fn the_layout_is_that_of_its_format() {
     let all = [layout(Statuses::new("host")), layout(Notices::default())];
     expect![[r#"
-        status/1 host sha256:38651c175fb0150e1890af37f076b71ced492fc2ff8c17fc184b8491fdee2641
-        notice/2 sha256:6caefcee3b6255fc13b214e2b69a7b13a69cc905987a5e67915ae754ecd0e1e7
+        status/2 host sha256:38651c175fb0150e1890af37f076b71ced492fc2ff8c17fc184b8491fdee2641
+        notice/3 sha256:e2189364eb6fd33c002f1db23b03a183f10467577dcc9dc2505ff85621fecf68
     "#]]
     .assert_eq(&all.concat());
 }

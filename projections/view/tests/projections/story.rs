@@ -155,6 +155,7 @@ pub(crate) fn fetched(commit: &str) -> ArtifactFetched {
         object: Some(source()),
         generation: 1,
         artifact: Some(artifact(commit)),
+        ..ArtifactFetched::default()
     }
 }
 

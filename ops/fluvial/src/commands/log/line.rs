@@ -173,8 +173,20 @@ fn ordered(command: &fluvial_event::Command) -> String {
             let hook = it.hook.as_ref().map(|hook| hook.name.as_str());
             format!("{name} {} {}", it.event, hook.unwrap_or_default())
         }
-        Some(Kind::DeclareChart(_) | Kind::InspectRelease(_) | Kind::FetchGit(_)) | None => {
-            name.to_owned()
+        Some(Kind::FetchHelmChart(it)) => {
+            let source = it.source.as_ref();
+            let artifact = source.and_then(|source| source.artifact.as_ref());
+            match artifact {
+                Some(artifact) => format!("{name} of {}", artifact.revision),
+                None => name.to_owned(),
+            }
         }
+        Some(
+            Kind::DeclareChart(_)
+            | Kind::InspectRelease(_)
+            | Kind::FetchGit(_)
+            | Kind::FetchHelmRepository(_),
+        )
+        | None => name.to_owned(),
     }
 }
