@@ -208,7 +208,7 @@ fn fraction(value: u64, digits: usize) -> String {
 
 /// `time.ParseDuration`
 pub(crate) fn parse_duration(text: &str) -> Result<i64, String> {
-    let quoted = || crate::format::quoted(text.as_bytes());
+    let quoted = || parse::quoted(text);
     let invalid = || format!("time: invalid duration {}", quoted());
     let (negative, mut rest) = match text.as_bytes().first() {
         Some(b'-') => (true, &text[1..]),
@@ -237,7 +237,7 @@ pub(crate) fn parse_duration(text: &str) -> Result<i64, String> {
             return Err(format!("time: missing unit in duration {}", quoted()));
         }
         let Some(scale) = unit_nanos(unit) else {
-            let unit = crate::format::quoted(unit.as_bytes());
+            let unit = parse::quoted(unit);
             return Err(format!(
                 "time: unknown unit {unit} in duration {}",
                 quoted()

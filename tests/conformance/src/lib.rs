@@ -7,7 +7,9 @@
 mod case;
 mod difference;
 mod peer;
+mod template;
 
 pub use case::{Case, read};
 pub use difference::{Verdict, compare, lines, one_line};
 pub use peer::{Answer, Peer};
+pub use template::{Printed, Row, TemplatePeer};

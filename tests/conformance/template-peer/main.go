@@ -34,6 +34,8 @@ type request struct {
 	Data      json.RawMessage   `json:"data"`
 	Strict    bool              `json:"strict"`
 	Lint      bool              `json:"lint"`
+	// Rows are templates to run one after the other instead, each on its own.
+	Rows []string `json:"rows"`
 	// Repeat is how often to parse and run it; the fastest counts.
 	Repeat int `json:"repeat"`
 }
@@ -43,6 +45,8 @@ type answer struct {
 	Text        []byte `json:"text"`
 	Error       string `json:"error,omitempty"`
 	Nanoseconds int64  `json:"nanoseconds"`
+	// Rows are the answers to the rows.
+	Rows []answer `json:"rows,omitempty"`
 }
 
 func main() {
@@ -50,6 +54,13 @@ func main() {
 	slog.SetDefault(slog.New(slog.NewTextHandler(io.Discard, nil)))
 	if len(os.Args) > 1 && os.Args[1] == "functions" {
 		functions()
+		return
+	}
+	if len(os.Args) > 1 && os.Args[1] == "verify" {
+		if err := verify(os.Stdin); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
 		return
 	}
 	if err := serve(os.Stdin, os.Stdout); err != nil {
@@ -84,7 +95,17 @@ func serve(in io.Reader, out io.Writer) error {
 		if err := json.Unmarshal(line, &asked); err != nil {
 			return err
 		}
-		if err := encoder.Encode(repeated(asked)); err != nil {
+		given := answer{}
+		if asked.Rows == nil {
+			given = repeated(asked)
+		}
+		for _, row := range asked.Rows {
+			one := asked
+			one.Rows, one.Name = nil, "row"
+			one.Templates = map[string]string{"row": row}
+			given.Rows = append(given.Rows, repeated(one))
+		}
+		if err := encoder.Encode(given); err != nil {
 			return err
 		}
 	}

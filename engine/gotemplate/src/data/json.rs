@@ -152,8 +152,12 @@ fn complaint(text: &str, error: &serde_json::Error) -> String {
         .nth(error.line().saturating_sub(1))
         .unwrap_or_default();
     let at = error.column().saturating_sub(1);
-    let wrong = line.get(at..).and_then(|rest| rest.chars().next());
-    let Some(wrong) = wrong else {
+    // Go takes the first byte for a character.
+    let wrong = line
+        .as_bytes()
+        .get(at.min(line.len())..)
+        .and_then(<[u8]>::first);
+    let Some(wrong) = wrong.map(|&byte| char::from(byte)) else {
         return format!("cannot read JSON: {error}");
     };
     let message = error.to_string();

@@ -11,9 +11,9 @@ pub(crate) fn marshal(value: &Value) -> Result<String, String> {
     let mut key = Vec::new();
     match bare(value) {
         Value::Map(map) => write_map(&mut out, &mut key, &map)?,
-        Value::Nil => {}
+        Value::Nil => return Err("reflect: call of reflect.Value.Type on zero Value".to_owned()),
         Value::List(list) if is_table_list(&list)? => return Err(NO_KEY.to_owned()),
-        _ => return Err(NO_KEY.to_owned()),
+        scalar => write_element(&mut out, &scalar)?,
     }
     Ok(out)
 }

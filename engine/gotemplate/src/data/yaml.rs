@@ -28,7 +28,12 @@ pub(crate) fn marshal(value: &Value, style: Style) -> Result<String, String> {
         out: String::new(),
         style,
     };
-    writer.node(value, 0, false)?;
+    match value.bare() {
+        Value::Map(map) if !map.is_empty() => writer.node(value, 0, false)?,
+        Value::List(list) if !list.is_empty() => writer.node(value, 0, false)?,
+        Value::Object(_) => writer.node(value, 0, false)?,
+        _ => writer.node(value, 2, false)?,
+    }
     let mut out = writer.out;
     if !out.ends_with('\n') {
         out.push('\n');

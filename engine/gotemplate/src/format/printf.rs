@@ -244,12 +244,15 @@ impl Printer<'_> {
 }
 
 /// Writes one value for a verb.
+#[expect(clippy::too_many_lines, reason = "one table of kinds")]
 fn argument(out: &mut Vec<u8>, value: &Value, verb: char, flags: Flags, depth: usize) {
     if verb == 'T' && depth == 0 {
         return pad(out, value.type_name().as_bytes(), flags);
     }
     if let Value::Nil = value {
         return match verb {
+            // In a list or map it is an empty interface, which prints so whatever the verb.
+            _ if depth > 0 => out.extend_from_slice(b"<nil>"),
             'v' => pad(out, b"<nil>", flags),
             _ => bad_verb(out, value, verb),
         };

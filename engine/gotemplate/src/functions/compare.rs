@@ -3,13 +3,13 @@
 use super::{Function, Outcome};
 use crate::Execution;
 use crate::error::Error;
-use crate::format::print;
+use crate::format::printf;
 use crate::value::{Integer, Type, Value};
 
 const R: Type = Type::Reflect;
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    Function::variadic("eq", &[R, R], |_, values| eq(values).map(Value::Bool)),
+    Function::variadic("eq", &[R, R], |_, values| eq(values).map(Value::Bool)).walks(),
     Function::new("ge", &[R, R], |_, values| {
         lt(values).map(|less| Value::Bool(!less))
     }),
@@ -18,7 +18,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     }),
     Function::new("le", &[R, R], |_, values| le(values).map(Value::Bool)),
     Function::new("lt", &[R, R], |_, values| lt(values).map(Value::Bool)),
-    Function::new("ne", &[R, R], ne),
+    Function::new("ne", &[R, R], ne).walks(),
 ];
 
 /// The kinds that compare.
@@ -84,10 +84,10 @@ fn equal(one: &Value, other: &Value) -> Result<bool, Error> {
         (Value::Nil, other) | (other, Value::Nil) => Ok(is_nil(other)),
         _ if one.kind_name() != other.kind_name() => Err(Error::plain(format!(
             "non-comparable types {}: {}, {}: {}",
-            print(one),
+            String::from_utf8_lossy(&printf(b"%s", std::slice::from_ref(one))),
             one.type_name(),
             other.type_name(),
-            print(other),
+            String::from_utf8_lossy(&printf(b"%v", std::slice::from_ref(other))),
         ))),
         _ if is_nil(one) || is_nil(other) => Ok(is_nil(one) == is_nil(other)),
         (Value::Time(one), Value::Time(other)) => {
@@ -95,7 +95,7 @@ fn equal(one: &Value, other: &Value) -> Result<bool, Error> {
         }
         _ => Err(Error::plain(format!(
             "non-comparable type {}: {}",
-            print(other),
+            String::from_utf8_lossy(&printf(b"%s", std::slice::from_ref(other))),
             other.type_name()
         ))),
     }

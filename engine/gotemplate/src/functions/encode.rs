@@ -96,6 +96,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
     })
     .walks(),
     Function::new("toToml", &[A], |_, values| {
+        if let Value::Nil = values[0] {
+            return must(toml::marshal(&values[0]));
+        }
         Ok(Value::text(
             toml::marshal(&values[0]).unwrap_or_else(|error| error),
         ))

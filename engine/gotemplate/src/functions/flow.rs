@@ -28,7 +28,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
             .cloned()
             .unwrap_or(Value::Nil))
     }),
-    Function::new("deepCopy", &[A], |_, values| Ok(deep_copy(&values[0]))).walks(),
+    Function::new("deepCopy", &[A], copied).walks(),
     Function::new("deepEqual", &[A, A], |_, values| {
         Ok(Value::Bool(equal::deep_equal(&values[0], &values[1])))
     })
@@ -53,7 +53,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Ok(Value::text(values[0].kind_name()))
     }),
     Function::new("lookup", &[T, T, T, T], lookup),
-    Function::new("mustDeepCopy", &[A], |_, values| Ok(deep_copy(&values[0]))).walks(),
+    Function::new("mustDeepCopy", &[A], copied).walks(),
     Function::new("required", &[T, A], required),
     Function::new("ternary", &[A, A, Type::Bool], |_, values| {
         let first = matches!(values[2], Value::Bool(true));
@@ -75,6 +75,15 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Ok(Value::text(values[0].type_name()))
     }),
 ];
+
+fn copied(_: &mut Execution<'_>, values: &[Value]) -> Outcome {
+    match &values[0] {
+        Value::Nil => Err(Error::plain(
+            "reflect: call of reflect.Value.Type on zero Value",
+        )),
+        value => Ok(deep_copy(value)),
+    }
+}
 
 /// What Helm wraps a chart's own words in, to find them in an error.
 fn wrapped(message: &str) -> Error {

@@ -85,11 +85,22 @@ fn prepend(execution: &mut Execution<'_>, values: &[Value]) -> Outcome {
 
 fn chunk(execution: &mut Execution<'_>, values: &[Value]) -> Outcome {
     let list = list(&values[1], "Cannot chunk")?;
-    let Some(size) = usize::try_from(int(&values[0]))
-        .ok()
-        .filter(|&size| size > 0)
-    else {
-        return Err(Error::plain("runtime error: makeslice: len out of range"));
+    let wrong = || Error::plain("runtime error: makeslice: len out of range");
+    let (size, length) = (
+        int(&values[0]),
+        i64::try_from(list.len()).unwrap_or(i64::MAX),
+    );
+    if size == 0 {
+        return Err(wrong());
+    }
+    // What a negative size gives is an accident of sprig's arithmetic, and kept.
+    let size = match (length - 1).div_euclid(size) + 1 {
+        _ if size > 0 => usize::try_from(size).unwrap_or(usize::MAX),
+        1 if length == 1 => 1,
+        _ if length > 1 && -size >= length - 1 => {
+            return Ok(Value::List(List::with(Items::Lists, Vec::new())));
+        }
+        _ => return Err(wrong()),
     };
     let chunks: Vec<_> = list
         .chunks(size)

@@ -4,7 +4,6 @@ use std::rc::Rc;
 
 use super::layout::{Part, next_part};
 use super::{MONTHS, Time, WEEKDAYS, days_until};
-use crate::format::quoted;
 
 /// `time.ParseInLocation` with UTC as the location.
 pub(crate) fn parse(layout: &str, text: &str) -> Result<Time, String> {
@@ -23,7 +22,7 @@ pub(crate) fn parse(layout: &str, text: &str) -> Result<Time, String> {
             if reader.rest.is_empty() {
                 break;
             }
-            let extra = quoted(reader.rest.as_bytes());
+            let extra = quoted(reader.rest);
             return Err(wrong(text, &format!("extra text: {extra}")));
         };
         let said = &left[prefix.len()..left.len() - after.len()];
@@ -38,12 +37,29 @@ pub(crate) fn parse(layout: &str, text: &str) -> Result<Time, String> {
 }
 
 fn wrong(text: &str, message: &str) -> String {
-    format!("parsing time {}: {message}", quoted(text.as_bytes()))
+    format!("parsing time {}: {message}", quoted(text))
 }
 
 fn unparsed(layout: &str, text: &str, said: &str, at: &str) -> String {
-    let [text, layout, at, said] = [text, layout, at, said].map(|each| quoted(each.as_bytes()));
+    let [text, layout, at, said] = [text, layout, at, said].map(quoted);
     format!("parsing time {text} as {layout}: cannot parse {at} as {said}")
+}
+
+/// Go's `time` quotes in a way of its own: what is beyond ASCII byte by byte.
+pub(super) fn quoted(text: &str) -> String {
+    let mut out = String::from("\"");
+    for byte in text.bytes() {
+        match byte {
+            b'"' | b'\\' => {
+                out.push('\\');
+                out.push(char::from(byte));
+            }
+            b' '..=b'~' | 0x7f => out.push(char::from(byte)),
+            other => out.push_str(&format!("\\x{other:02x}")),
+        }
+    }
+    out.push('"');
+    out
 }
 
 enum Problem {
