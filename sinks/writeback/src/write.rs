@@ -20,6 +20,10 @@ const NOTICE_ATTEMPTS_MAX: u32 = 5;
 /// How long a status may be overtaken that only says that work is under way. Most attempts end sooner, and
 /// then cost one write.
 const UNDER_WAY: Duration = Duration::from_secs(2);
+/// How many of those are written at once, and how long the others wait on: where a great many are under way,
+/// the API server is for what is being applied.
+const UNDER_WAY_RUNNING_MAX: usize = 2;
+const UNDER_WAY_AGAIN: Duration = Duration::from_millis(100);
 
 /// How many Events are written at once: they are for people to read later, and must not take the API server
 /// from what is being applied.
@@ -28,13 +32,14 @@ const NOTICES_RUNNING_MAX: usize = 2;
 /// Nothing is being applied when no status changed for so long: that is the time for Events.
 const QUIET: Duration = Duration::from_millis(500);
 /// How long Events wait for such a time.
-const QUIET_WAIT_MAX: Duration = Duration::from_secs(10);
+const QUIET_WAIT_MAX: Duration = Duration::from_secs(30);
 
 /// Writes what is put into it, so many requests at a time.
 pub(crate) struct Writer {
     cluster: Cluster,
     requests_max: usize,
     statuses: Queue<ObjectRef, Status>,
+    under_way_running: usize,
     notices: Queue<Offset, (Told, u32)>,
     notices_running: usize,
     /// When it will be quiet, unless a status changes.
@@ -72,6 +77,7 @@ impl Writer {
             cluster,
             requests_max: requests_max.max(1),
             statuses: Queue::new(),
+            under_way_running: 0,
             notices: Queue::new(),
             notices_running: 0,
             quiet_at: Instant::now(),
@@ -117,6 +123,13 @@ impl Writer {
         let now = Instant::now();
         while self.running.len() < self.requests_max {
             if let Some((key, status)) = self.statuses.next(now) {
+                let is_under_way = status.is_under_way();
+                if is_under_way && self.under_way_running >= UNDER_WAY_RUNNING_MAX {
+                    self.statuses.done(&key, None, now);
+                    self.statuses.hold(key, status, now + UNDER_WAY_AGAIN);
+                    continue;
+                }
+                self.under_way_running += usize::from(is_under_way);
                 let standing = self.standing.get(&key);
                 let standing = standing.filter(|it| it.uid == status.uid).cloned();
                 let cluster = self.cluster.clone();
@@ -193,6 +206,7 @@ impl Writer {
         let now = Instant::now();
         match ended {
             Ended::Status { status, result } => {
+                self.under_way_running -= usize::from(status.is_under_way());
                 let key = status.object.identity();
                 let again = match result {
                     Ok(true) => {
