@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::parser::ValueSource;
 use clap::{
     Arg, ArgAction, ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand,
@@ -68,11 +69,52 @@ pub(crate) enum Command {
     Why(why::WhyArgs),
 }
 
+/// Verbs of flux that are not here, and what to say instead.
+const ELSEWHERE: [(&str, &str); 7] = [
+    // sorted
+    (
+        "bootstrap",
+        "commit your manifests, and run `fluvial install`, `fluvial create source git` and `fluvial create kustomization`",
+    ),
+    (
+        "events",
+        "`fluvial log tail --for KIND/NAME` has more than them; `kubectl events --for KIND/NAME` has them",
+    ),
+    (
+        "logs",
+        "`fluvial log tail --follow` tells the story as it happens",
+    ),
+    (
+        "stats",
+        "`fluvial get all -A` has every object and its state",
+    ),
+    (
+        "trace",
+        "`fluvial why KIND/NAME` goes back from an object to the commit, and says why nothing newer came",
+    ),
+    (
+        "tree",
+        "`fluvial get kustomizations -o yaml` has the inventories, and `fluvial why KIND/NAME` the way to one object",
+    ),
+    (
+        "trigger",
+        "`fluvial reconcile KIND NAME` asks for a run now",
+    ),
+];
+
 impl Cli {
     /// Reads the command line; ends the program with what is wrong with it.
     pub(crate) fn read() -> Self {
-        let matches = Self::grammar().get_matches();
-        Self::from(&matches).unwrap_or_else(|error| error.exit())
+        let read = Self::grammar().try_get_matches();
+        read.and_then(|it| Self::from(&it)).unwrap_or_else(|error| {
+            if let Some(ContextValue::String(verb)) = error.get(ContextKind::InvalidSubcommand)
+                && let Some((_, instead)) = ELSEWHERE.iter().find(|it| it.0 == verb)
+            {
+                crate::say::failure(&format!("cannot {verb}: {instead}"));
+                std::process::exit(error.exit_code());
+            }
+            error.exit()
+        })
     }
 
     /// All that can be typed. A switch also takes a value, as flags of Go programs do: `--prune=true`.
@@ -124,6 +166,20 @@ mod tests {
     #[test]
     fn the_grammar_is_sound() {
         Cli::grammar().debug_assert();
+    }
+
+    #[test]
+    fn what_flux_has_and_we_have_not_is_said_with_what_there_is() {
+        let grammar = Cli::grammar();
+        let has = |verb: &str| grammar.find_subcommand(verb).is_some();
+        for (verb, instead) in super::ELSEWHERE {
+            assert!(!has(verb), "{verb} is there");
+            let named = instead.split("`fluvial ").skip(1);
+            for named in named.filter_map(|it| it.split([' ', '`']).next()) {
+                assert!(has(named), "{verb}: {named} is not there");
+            }
+        }
+        assert!(super::ELSEWHERE.is_sorted_by_key(|it| it.0));
     }
 
     fn typed(line: &str) -> Cli {

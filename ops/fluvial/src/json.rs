@@ -41,7 +41,8 @@ pub(crate) fn is_suspended(object: &Value) -> bool {
     suspend.unwrap_or_default()
 }
 
-/// Whether it is only ever declared: a repository of charts in an OCI registry.
+/// Whether it is only ever declared, and never reconciled.
 pub(crate) fn is_static(kind: &Kind, object: &Value) -> bool {
-    *kind == kinds::HELM_REPOSITORY && text(object, "/spec/type") == "oci"
+    let is_in_registry = *kind == kinds::HELM_REPOSITORY && text(object, "/spec/type") == "oci";
+    is_in_registry || [&kinds::ALERT, &kinds::PROVIDER].contains(&kind)
 }

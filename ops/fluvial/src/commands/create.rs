@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 
 use super::reconcile::{self, MANAGER};
 use crate::connect::Globals;
+use crate::json::is_static;
 use crate::objects::{self, reference};
 use crate::{output, say};
 
@@ -51,13 +52,11 @@ enum What {
     Source(source::SourceArgs),
 }
 
+/// What every object has.
 #[derive(Args, Debug)]
-struct Common {
+struct Identity {
     /// The name
     name: String,
-    /// How often to reconcile
-    #[arg(long, default_value = "1m")]
-    interval: Duration,
     /// Print it as YAML, and create nothing
     #[arg(long)]
     export: bool,
@@ -66,15 +65,28 @@ struct Common {
     labels: Vec<String>,
 }
 
+/// What every object has that is reconciled.
+#[derive(Args, Debug)]
+struct Common {
+    #[command(flatten)]
+    identity: Identity,
+    /// How often to reconcile
+    #[arg(long, default_value = "1m")]
+    interval: Duration,
+}
+
+/// An object that the flags describe: its kind, how it was named, and itself.
+type Described<'a> = (&'static Kind, &'a Identity, Value);
+
 pub(crate) async fn run(globals: &Globals, args: &CreateArgs) -> Result<ExitCode> {
-    let (kind, common, object) = match &args.what {
-        What::Alert(args) => return alerts::alert(globals, args).await,
-        What::AlertProvider(args) => return alerts::provider(globals, args).await,
+    let (kind, identity, object) = match &args.what {
+        What::Alert(args) => alerts::alert(globals, args)?,
+        What::AlertProvider(args) => alerts::provider(globals, args)?,
         What::Helmrelease(args) => helm::release(globals, args)?,
         What::Kustomization(args) => kustomization::kustomization(globals, args)?,
         What::Source(args) => args.object(globals)?,
     };
-    if common.export {
+    if identity.export {
         output::print(&yaml::to_multi(&[object]))?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -85,8 +97,12 @@ pub(crate) async fn run(globals: &Globals, args: &CreateArgs) -> Result<ExitCode
         ..Apply::flux()
     };
     cluster.apply(&object, &apply).await?;
+    if is_static(kind, &object) {
+        say::success(&format!("{} {} is ready", kind.kind, identity.name));
+        return Ok(ExitCode::SUCCESS);
+    }
     say::success(&format!("{} applied", kind.kind));
-    let target = reference(kind, &globals.namespace, &common.name);
+    let target = reference(kind, &globals.namespace, &identity.name);
     tokio::time::timeout(
         globals.timeout,
         reconcile::reconcile(&cluster, kind, &target, &[]),
@@ -98,27 +114,19 @@ pub(crate) async fn run(globals: &Globals, args: &CreateArgs) -> Result<ExitCode
     Ok(ExitCode::SUCCESS)
 }
 
-fn metadata(globals: &Globals, common: &Common) -> Result<Value> {
-    labelled(globals, &common.name, &common.labels)
-}
-
-fn labelled(globals: &Globals, name: &str, labels: &[String]) -> Result<Value> {
-    let mut metadata = json!({"name": name, "namespace": globals.namespace});
-    for label in labels {
+/// An object of `kind` with this spec.
+fn object(globals: &Globals, identity: &Identity, kind: &Kind, spec: &Value) -> Result<Value> {
+    let mut metadata = json!({"name": identity.name, "namespace": globals.namespace});
+    for label in &identity.labels {
         let (key, value) = label
             .split_once('=')
             .with_context(|| format!("cannot read --label {label}: say key=value"))?;
         metadata["labels"][key] = json!(value);
     }
-    Ok(metadata)
-}
-
-/// An object of `kind` with this spec.
-fn object(globals: &Globals, common: &Common, kind: &Kind, spec: &Value) -> Result<Value> {
     Ok(json!({
         "apiVersion": kind.api_version(),
         "kind": kind.kind,
-        "metadata": metadata(globals, common)?,
+        "metadata": metadata,
         "spec": spec,
     }))
 }

@@ -132,7 +132,10 @@ pub(super) async fn reconcile(
 ) -> Result<()> {
     let object = found(cluster, target).await?;
     if read::is_static(kind, &object) {
-        say::success(&format!("{} is ready", kind.kind));
+        say::success(&format!(
+            "{} {} is never reconciled: it counts as it is declared",
+            kind.kind, target.name
+        ));
         return Ok(());
     }
     if read::is_suspended(&object) {

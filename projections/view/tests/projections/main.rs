@@ -35,32 +35,35 @@ fn statuses(told: &Told) -> Statuses {
     statuses
 }
 
-/// Conditions in short, and every other field but the history's.
+/// Conditions in short, and every other field.
 fn check(told: &Told, object: &ObjectRef, expected: &Expect) {
-    let statuses = statuses(told);
-    let Some(status) = statuses.get(object) else {
+    let Some(status) = statuses(told).get(object) else {
         return expected.assert_eq("nothing\n");
     };
-    let mut text = String::new();
-    let mut fields = status.value;
-    let conditions = fields["conditions"].take();
-    for it in conditions.as_array().into_iter().flatten() {
+    let mut text = conditions(&status.value);
+    for (field, value) in status.value.as_object().unwrap() {
+        if field != "conditions" {
+            text.push_str(&format!("{field}: {value}\n"));
+        }
+    }
+    expected.assert_eq(&text);
+}
+
+/// The conditions of a status, one a line.
+fn conditions(status: &serde_json::Value) -> String {
+    let line = |it: &serde_json::Value| {
         let word = |field: &str| it[field].as_str().unwrap_or_default();
-        text.push_str(&format!(
+        format!(
             "{}={} {}: {} ({})\n",
             word("type"),
             word("status"),
             word("reason"),
             word("message"),
             &word("lastTransitionTime")[11..]
-        ));
-    }
-    for (field, value) in fields.as_object().unwrap() {
-        if field != "conditions" {
-            text.push_str(&format!("{field}: {value}\n"));
-        }
-    }
-    expected.assert_eq(&text);
+        )
+    };
+    let all = status["conditions"].as_array().into_iter().flatten();
+    all.map(line).collect()
 }
 
 #[test]

@@ -1,19 +1,13 @@
 //! `fluvial create alert` and `alert-provider`: who is told what. They are ready as soon as they are there.
 
-use std::process::ExitCode;
-
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use fluvial_api::kinds::{self, Kind};
+use fluvial_api::kinds;
 use fluvial_api::{Alert, Provider};
-use fluvial_cluster::Apply;
-use fluvial_manifest::yaml;
 use serde_json::{Value, json};
 
-use super::super::reconcile::MANAGER;
-use super::labelled;
+use super::{Described, Identity, object, set};
 use crate::connect::Globals;
-use crate::{output, say};
 
 pub(super) const ALERT_EXAMPLES: &str = "Examples:
   fluvial create alert on-call --provider-ref chat --event-severity error --event-source Kustomization/*
@@ -23,21 +17,9 @@ pub(super) const PROVIDER_EXAMPLES: &str = "Examples:
   fluvial create alert-provider mail --type email --address smtp://mail.example.org --channel ops@example.org --username fluvial@example.org --secret-ref mail";
 
 #[derive(Args, Debug)]
-struct Common {
-    /// The name
-    name: String,
-    /// Print it as YAML, and create nothing
-    #[arg(long)]
-    export: bool,
-    /// Labels of the object
-    #[arg(long = "label", value_name = "KEY=VALUE", value_delimiter = ',')]
-    labels: Vec<String>,
-}
-
-#[derive(Args, Debug)]
 pub(super) struct AlertArgs {
     #[command(flatten)]
-    common: Common,
+    identity: Identity,
     /// The Provider
     #[arg(long)]
     provider_ref: String,
@@ -52,7 +34,7 @@ pub(super) struct AlertArgs {
 #[derive(Args, Debug)]
 pub(super) struct ProviderArgs {
     #[command(flatten)]
-    common: Common,
+    identity: Identity,
     /// The service: generic, generic-hmac, slack or email
     #[arg(long)]
     r#type: String,
@@ -70,7 +52,8 @@ pub(super) struct ProviderArgs {
     secret_ref: Option<String>,
 }
 
-pub(super) async fn alert(globals: &Globals, args: &AlertArgs) -> Result<ExitCode> {
+/// The Alert that the flags describe.
+pub(super) fn alert<'a>(globals: &Globals, args: &'a AlertArgs) -> Result<Described<'a>> {
     let sources: Vec<Value> = args
         .event_source
         .iter()
@@ -81,60 +64,27 @@ pub(super) async fn alert(globals: &Globals, args: &AlertArgs) -> Result<ExitCod
         "eventSeverity": args.event_severity,
         "eventSources": sources,
     });
-    let object = object(globals, &kinds::ALERT, &args.common, &spec)?;
+    let object = object(globals, &args.identity, &kinds::ALERT, &spec)?;
     Alert::read(&object)?;
-    finish(globals, &kinds::ALERT, &args.common, object).await
+    Ok((&kinds::ALERT, &args.identity, object))
 }
 
-pub(super) async fn provider(globals: &Globals, args: &ProviderArgs) -> Result<ExitCode> {
+/// The Provider that the flags describe.
+pub(super) fn provider<'a>(globals: &Globals, args: &'a ProviderArgs) -> Result<Described<'a>> {
     let mut spec = json!({"type": args.r#type});
-    for (field, value) in [
-        ("channel", &args.channel),
-        ("username", &args.username),
-        ("address", &args.address),
+    for (pointer, value) in [
+        (&["channel"][..], &args.channel),
+        (&["username"], &args.username),
+        (&["address"], &args.address),
+        (&["secretRef", "name"], &args.secret_ref),
     ] {
-        if let Some(value) = value {
-            spec[field] = json!(value);
-        }
+        set(&mut spec, pointer, value.as_ref());
     }
-    if let Some(secret) = &args.secret_ref {
-        spec["secretRef"] = json!({"name": secret});
-    }
-    let object = object(globals, &kinds::PROVIDER, &args.common, &spec)?;
+    let object = object(globals, &args.identity, &kinds::PROVIDER, &spec)?;
     if let Some(why) = Provider::read(&object)?.spec.unsupported() {
         bail!("cannot create the Provider: {why}");
     }
-    finish(globals, &kinds::PROVIDER, &args.common, object).await
-}
-
-fn object(globals: &Globals, kind: &Kind, common: &Common, spec: &Value) -> Result<Value> {
-    Ok(json!({
-        "apiVersion": kind.api_version(),
-        "kind": kind.kind,
-        "metadata": labelled(globals, &common.name, &common.labels)?,
-        "spec": spec,
-    }))
-}
-
-async fn finish(
-    globals: &Globals,
-    kind: &Kind,
-    common: &Common,
-    object: Value,
-) -> Result<ExitCode> {
-    if common.export {
-        output::print(&yaml::to_multi(&[object]))?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    let cluster = globals.cluster().await?;
-    say::action(&format!("applying {}", kind.kind));
-    let apply = Apply {
-        field_manager: MANAGER.to_owned(),
-        ..Apply::flux()
-    };
-    cluster.apply(&object, &apply).await?;
-    say::success(&format!("{} {} is ready", kind.kind, common.name));
-    Ok(ExitCode::SUCCESS)
+    Ok((&kinds::PROVIDER, &args.identity, object))
 }
 
 /// `Kustomization/app.apps`; a name may be `*`.

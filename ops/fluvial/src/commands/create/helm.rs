@@ -5,12 +5,12 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::{Args, ValueEnum};
-use fluvial_api::kinds::{self, Kind};
+use fluvial_api::kinds;
 use fluvial_api::{Duration, HelmChart, HelmRepository};
 use fluvial_manifest::yaml;
 use serde_json::{Map, Value, json};
 
-use super::{Common, dependencies, object, set, source_reference};
+use super::{Common, Described, dependencies, object, set, source_reference};
 use crate::connect::Globals;
 
 pub(super) const EXAMPLES: &str = "Examples:
@@ -163,10 +163,7 @@ fn word(value: &impl ValueEnum) -> String {
 }
 
 /// The HelmRelease that the flags describe.
-pub(super) fn release<'a>(
-    globals: &Globals,
-    args: &'a HelmReleaseArgs,
-) -> Result<(&'static Kind, &'a Common, Value)> {
+pub(super) fn release<'a>(globals: &Globals, args: &'a HelmReleaseArgs) -> Result<Described<'a>> {
     let mut spec = json!({"interval": args.common.interval});
     match (&args.chart, &args.source, &args.chart_ref) {
         (_, _, Some(reference)) => {
@@ -226,8 +223,8 @@ pub(super) fn release<'a>(
         let from = args.values_from.iter().map(|it| values_from(it));
         spec["valuesFrom"] = Value::Array(from.collect::<Result<_>>()?);
     }
-    let object = object(globals, &args.common, &kinds::HELM_RELEASE, &spec)?;
-    Ok((&kinds::HELM_RELEASE, &args.common, object))
+    let object = object(globals, &args.common.identity, &kinds::HELM_RELEASE, &spec)?;
+    Ok((&kinds::HELM_RELEASE, &args.common.identity, object))
 }
 
 /// The values of all files, maps merged; later files win.
@@ -312,7 +309,12 @@ pub(super) fn repository(
         &["timeout"],
         timeout.map(|it| it.to_string()).as_ref(),
     );
-    let object = object(globals, &args.common, &kinds::HELM_REPOSITORY, &spec)?;
+    let object = object(
+        globals,
+        &args.common.identity,
+        &kinds::HELM_REPOSITORY,
+        &spec,
+    )?;
     HelmRepository::read(&object)?;
     Ok(object)
 }
@@ -344,7 +346,7 @@ pub(super) fn chart(globals: &Globals, args: &ChartArgs) -> Result<Value> {
     if identity != json!({}) {
         spec["verify"]["matchOIDCIdentity"] = json!([identity]);
     }
-    let object = object(globals, &args.common, &kinds::HELM_CHART, &spec)?;
+    let object = object(globals, &args.common.identity, &kinds::HELM_CHART, &spec)?;
     HelmChart::read(&object)?;
     Ok(object)
 }

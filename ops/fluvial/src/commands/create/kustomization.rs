@@ -2,11 +2,11 @@
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use fluvial_api::kinds::{self, Kind};
+use fluvial_api::kinds;
 use fluvial_api::{Duration, Kustomization};
 use serde_json::{Value, json};
 
-use super::{Common, dependencies, object, set, source_reference};
+use super::{Common, Described, dependencies, object, set, source_reference};
 use crate::connect::Globals;
 
 pub(super) const EXAMPLES: &str = "Examples:
@@ -63,7 +63,7 @@ pub(super) struct KustomizationArgs {
 pub(super) fn kustomization<'a>(
     globals: &Globals,
     args: &'a KustomizationArgs,
-) -> Result<(&'static Kind, &'a Common, Value)> {
+) -> Result<Described<'a>> {
     let mut spec = json!({
         "interval": args.common.interval,
         "path": args.path,
@@ -97,9 +97,9 @@ pub(super) fn kustomization<'a>(
     ] {
         set(&mut spec, pointer, value.as_ref());
     }
-    let object = object(globals, &args.common, &kinds::KUSTOMIZATION, &spec)?;
+    let object = object(globals, &args.common.identity, &kinds::KUSTOMIZATION, &spec)?;
     Kustomization::read(&object)?;
-    Ok((&kinds::KUSTOMIZATION, &args.common, object))
+    Ok((&kinds::KUSTOMIZATION, &args.common.identity, object))
 }
 
 /// The workloads whose health can be asked for.

@@ -2,11 +2,11 @@
 
 use anyhow::{Result, ensure};
 use clap::{Args, Subcommand};
-use fluvial_api::kinds::{self, Kind};
+use fluvial_api::kinds;
 use fluvial_api::{Duration, GitRepository};
 use serde_json::{Map, Value, json};
 
-use super::{Common, helm, object, set};
+use super::{Common, Described, helm, object, set};
 use crate::connect::Globals;
 
 pub(super) const EXAMPLES: &str = "Examples:
@@ -40,21 +40,21 @@ enum Source {
 
 impl SourceArgs {
     /// The source that the flags describe.
-    pub(super) fn object(&self, globals: &Globals) -> Result<(&'static Kind, &Common, Value)> {
+    pub(super) fn object(&self, globals: &Globals) -> Result<Described<'_>> {
         Ok(match &self.what {
             Source::Chart(args) => (
                 &kinds::HELM_CHART,
-                &args.common,
+                &args.common.identity,
                 helm::chart(globals, args)?,
             ),
             Source::Git(args) => (
                 &kinds::GIT_REPOSITORY,
-                &args.common,
+                &args.common.identity,
                 git_repository(globals, args, self.fetch_timeout)?,
             ),
             Source::Helm(args) => (
                 &kinds::HELM_REPOSITORY,
-                &args.common,
+                &args.common.identity,
                 helm::repository(globals, args, self.fetch_timeout)?,
             ),
         })
@@ -128,7 +128,12 @@ fn git_repository(globals: &Globals, args: &GitArgs, timeout: Option<Duration>) 
     if args.recurse_submodules {
         spec["recurseSubmodules"] = json!(true);
     }
-    let object = object(globals, &args.common, &kinds::GIT_REPOSITORY, &spec)?;
+    let object = object(
+        globals,
+        &args.common.identity,
+        &kinds::GIT_REPOSITORY,
+        &spec,
+    )?;
     GitRepository::read(&object)?;
     Ok(object)
 }
