@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use fluvial_gotemplate::Map;
 use fluvial_manifest::tree::Child;
 use fluvial_manifest::{Tree, Value};
 
@@ -38,7 +39,7 @@ pub struct Chart {
     /// Everything else, for `.Files` and `crds/`.
     pub files: Rc<[File]>,
     /// `values.yaml`.
-    pub values: Value,
+    pub values: Map,
     /// `values.schema.json`.
     pub schema: Option<Arc<[u8]>>,
     /// The charts in it. Read from files they are sorted by the name of what they were read from.
@@ -68,16 +69,14 @@ impl Chart {
         path: &str,
         budget: &mut Budget,
     ) -> Result<Vec<File>, Error> {
-        let chart_yaml = format!("{path}/Chart.yaml");
+        let chart_yaml = join(path, "Chart.yaml");
         if !tree.is_file(&chart_yaml) {
             return Err(Error::chart(format!(
                 "{} has no Chart.yaml",
                 if path.is_empty() { "." } else { path }
             )));
         }
-        let ignored = tree
-            .file(&format!("{path}/.helmignore"))
-            .unwrap_or_default();
+        let ignored = tree.file(&join(path, ".helmignore")).unwrap_or_default();
         let mut walk = Walk {
             tree,
             root: path,
@@ -189,6 +188,14 @@ impl Chart {
     }
 }
 
+/// A path below a directory; the empty one is the root.
+fn join(directory: &str, path: &str) -> String {
+    match directory {
+        "" => path.to_owned(),
+        directory => format!("{directory}/{path}"),
+    }
+}
+
 /// What follows the last dot of a name.
 fn extension(name: &str) -> Option<&str> {
     name.rsplit_once('.').map(|(_, extension)| extension)
@@ -228,7 +235,7 @@ struct Sorted {
     lock: Option<Value>,
     templates: Vec<File>,
     files: Vec<File>,
-    values: Value,
+    values: Map,
     schema: Option<Arc<[u8]>>,
     /// By what they were read from: a directory or a `.tgz` of `charts/`.
     charts: BTreeMap<String, Vec<File>>,
@@ -297,13 +304,10 @@ impl Walk<'_> {
             )));
         }
         let refused = |error| Error::chart(format!("{error}"));
-        let whole = format!("{}/{path}", self.root);
+        let whole = join(self.root, path);
         for child in self.tree.list(&whole).map_err(refused)? {
-            let name = match path {
-                "" => child.name().to_owned(),
-                path => format!("{path}/{}", child.name()),
-            };
-            let whole = format!("{}/{name}", self.root);
+            let name = join(path, child.name());
+            let whole = join(self.root, &name);
             let is_directory = match child {
                 Child::Dir(_) => true,
                 Child::File(_) => false,

@@ -8,7 +8,7 @@ use crate::glob::path_matches;
 
 /// The rules of one chart.
 #[derive(Clone, Debug)]
-pub(crate) struct Rules(Vec<Rule>);
+pub struct Rules(Vec<Rule>);
 
 #[derive(Clone, Debug)]
 struct Rule {
@@ -20,7 +20,7 @@ struct Rule {
 
 impl Rules {
     /// The rules of a text, and helm's own one.
-    pub(crate) fn read(text: &str) -> Result<Self, Error> {
+    pub fn read(text: &str) -> Result<Self, Error> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut rules = Vec::new();
         for line in text.lines() {
@@ -31,7 +31,7 @@ impl Rules {
     }
 
     /// Whether a file or directory of this path is left out, with everything in it.
-    pub(crate) fn ignores(&self, path: &str, is_directory: bool) -> bool {
+    pub fn ignores(&self, path: &str, is_directory: bool) -> bool {
         for rule in &self.0 {
             let of_this_kind = is_directory || !rule.directories_only;
             match (rule.negated, of_this_kind) {

@@ -9,21 +9,34 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod archive;
+mod capabilities;
 mod chart;
+mod coalesce;
+mod dependencies;
 mod error;
+mod failure;
+mod files;
 pub mod glob;
-mod ignore;
+pub mod ignore;
 pub mod manifests;
 mod metadata;
 mod order;
 mod package;
 pub mod release;
+mod render;
 pub mod repository;
+mod schema;
+mod scope;
+mod strvals;
+mod values;
 pub mod version;
 mod yaml;
 
+pub use capabilities::{Capabilities, KubeVersion};
 pub use chart::{Chart, Crd, File};
 pub use error::Error;
 pub use metadata::{Dependency, Maintainer, Metadata};
 pub use order::{compare_install, compare_uninstall};
-pub use package::{Package, Values};
+pub use package::{Defaults, Package};
+pub use render::{Lookup, Options, Rendered, check_installable, document, release_name, render};
+pub use values::Values;

@@ -33,7 +33,7 @@ pub struct Package {
 
 /// Values that are merged from several files, each over those before it.
 #[derive(Clone, Debug, Default)]
-pub struct Values(Map<String, Value>);
+pub struct Defaults(Map<String, Value>);
 
 impl Package {
     /// The chart in the directory `path` of a tree. `.helmignore` counts; links are followed in the tree.
@@ -97,7 +97,7 @@ impl Package {
     }
 
     /// Puts `values` in the place of its own.
-    pub fn set_values(&mut self, values: Values) {
+    pub fn set_values(&mut self, values: Defaults) {
         let text = manifest_yaml::to_string(&Value::Object(values.0));
         self.put(VALUES_FILE, text.into_bytes());
     }
@@ -170,7 +170,7 @@ impl Package {
     }
 }
 
-impl Values {
+impl Defaults {
     /// Lays the values of one file over those before it.
     pub fn merge(&mut self, text: &[u8]) -> Result<(), Error> {
         match yaml::first(text).map_err(Error::chart)? {
@@ -258,7 +258,7 @@ mod tests {
     fn version_and_values_are_replaced() {
         let tree = app();
         let mut package = Package::from_tree(&tree, "app").unwrap();
-        let mut values = Values::default();
+        let mut values = Defaults::default();
         values.merge(package.file("values.yaml").unwrap()).unwrap();
         values.merge(tree.file("prod.yaml").unwrap()).unwrap();
         assert!(values.merge(b"[1]").is_err());

@@ -1,26 +1,30 @@
 //! YAML as helm reads it, by way of sigs.k8s.io/yaml: the first document, YAML 1.1, the last of equal keys.
 
-use fluvial_manifest::{Map, Number, Value, yaml};
+use fluvial_gotemplate::{Map, Value as Template, from_yaml};
+use fluvial_manifest::{Number, Value, yaml};
+
+use crate::coalesce::merge_maps;
 
 /// The first document of a text; null where there is none.
 pub(crate) fn first(text: &[u8]) -> Result<Value, String> {
-    let text = str::from_utf8(text).map_err(|error| format!("it is not UTF-8: {error}"))?;
-    let documents = yaml::documents_of_kustomization(text).map_err(|error| error.to_string())?;
-    Ok(documents.into_iter().next().unwrap_or_default())
+    yaml::first_as_json(utf8(text)?).map_err(|error| error.to_string())
+}
+
+fn utf8(text: &[u8]) -> Result<&str, String> {
+    str::from_utf8(text).map_err(|error| format!("it is not UTF-8: {error}"))
 }
 
 /// Values as `values.yaml` and `-f` have them: a map, of several documents the later over the earlier.
-pub(crate) fn values(text: &[u8]) -> Result<Value, String> {
-    let text = str::from_utf8(text).map_err(|error| format!("it is not UTF-8: {error}"))?;
+pub(crate) fn values(text: &[u8]) -> Result<Map, String> {
     let mut values = Map::new();
-    for document in split(text)? {
-        match first(document.as_bytes())? {
-            Value::Null => {}
-            Value::Object(more) => merge(&mut values, more),
+    for document in split(utf8(text)?)? {
+        match from_yaml(&document)? {
+            Template::Nil => {}
+            Template::Map(more) => values = merge_maps(&values, &more),
             _ => return Err("it is no map".to_owned()),
         }
     }
-    Ok(Value::Object(values))
+    Ok(values)
 }
 
 /// The documents of a text, as `YAMLReader` of apimachinery cuts it: at lines that begin with `---`.
@@ -46,7 +50,10 @@ fn split(text: &str) -> Result<Vec<String>, String> {
 }
 
 /// Lays maps over each other; whatever is no map is replaced.
-pub(crate) fn merge(values: &mut Map<String, Value>, more: Map<String, Value>) {
+pub(crate) fn merge(
+    values: &mut serde_json::Map<String, Value>,
+    more: serde_json::Map<String, Value>,
+) {
     for (key, value) in more {
         match (values.get_mut(&key), value) {
             (Some(Value::Object(own)), Value::Object(more)) => merge(own, more),

@@ -3,7 +3,7 @@
 //! flux: internal/helm/chart/builder_remote.go and builder_local.go.
 
 use fluvial_helm::repository::{ChartVersion, versions_of};
-use fluvial_helm::{Error as HelmError, Package, Values};
+use fluvial_helm::{Defaults, Error as HelmError, Package};
 use fluvial_manifest::Tree;
 use reqwest::Url;
 use reqwest::header::HeaderMap;
@@ -279,7 +279,7 @@ fn finish(
     package: &mut Package,
     request: &ChartRequest,
     version: String,
-    merged: Option<(Values, Vec<String>)>,
+    merged: Option<(Defaults, Vec<String>)>,
     dependencies: usize,
 ) -> Result<Built, Error> {
     if package.metadata().version != version {
@@ -312,7 +312,7 @@ fn finish(
 fn merge(
     request: &ChartRequest,
     read: impl Fn(&str) -> Option<Vec<u8>>,
-) -> Result<Option<(Values, Vec<String>)>, Error> {
+) -> Result<Option<(Defaults, Vec<String>)>, Error> {
     if request.values_files.is_empty() {
         return Ok(None);
     }
@@ -322,7 +322,7 @@ fn merge(
             format!("values files merge error: failed to merge chart values: {why}"),
         )
     };
-    let mut values = Values::default();
+    let mut values = Defaults::default();
     let mut found = Vec::new();
     for path in &request.values_files {
         let shown = path.escape_debug();

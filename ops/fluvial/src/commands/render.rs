@@ -1,20 +1,21 @@
 //! `fluvial render`: what manifests look like, without a cluster.
 
+mod chart;
+mod helm;
+mod kustomize;
+
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
-use clap::{Args, Subcommand, ValueEnum};
-use fluvial_kustomize::{Options, Reorder, Restriction, build, file_names};
-use fluvial_manifest::yaml;
-
-use crate::{disk, output};
+use clap::{Args, Subcommand};
 
 /// Render manifests, as the tools that they are written for do
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
-  fluvial render kustomize ./apps/production")]
+  fluvial render kustomize ./apps/production
+  fluvial render helm podinfo ./charts/podinfo -f values.yaml")]
 pub(crate) struct RenderArgs {
     #[command(subcommand)]
     what: What,
@@ -22,127 +23,26 @@ pub(crate) struct RenderArgs {
 
 #[derive(Debug, Subcommand)]
 enum What {
+    // sorted
+    /// Print what `helm template NAME CHART` prints
+    #[command(after_help = "Examples:
+  fluvial render helm podinfo ./charts/podinfo -n apps -f values.yaml --set replicaCount=2
+  fluvial render helm podinfo ./podinfo-6.9.0.tgz --include-crds --kube-version 1.33
+  fluvial render helm podinfo ./charts/podinfo -s templates/deployment.yaml")]
+    Helm(Box<helm::HelmArgs>),
     /// Print what `kustomize build DIR` prints
     #[command(after_help = "Examples:
   fluvial render kustomize ./apps/production
   fluvial render kustomize --load-restrictor LoadRestrictionsNone ./apps
   fluvial render kustomize -o ./rendered ./apps   # a file for each object, if ./rendered is a folder")]
-    Kustomize(KustomizeArgs),
-}
-
-#[derive(Args, Debug)]
-struct KustomizeArgs {
-    /// The directory of the kustomization
-    #[arg(default_value = ".", value_name = "DIR")]
-    directory: PathBuf,
-    /// Which files a kustomization may read
-    #[arg(long, default_value = "LoadRestrictionsRootOnly", value_name = "WHICH")]
-    load_restrictor: LoadRestrictor,
-    /// The order of the objects, unless the kustomization has sortOptions
-    #[arg(long, default_value = "legacy")]
-    reorder: Order,
-    /// Label every object with app.kubernetes.io/managed-by
-    #[arg(long)]
-    enable_managedby_label: bool,
-    /// Write to this file, or one file for each object into this folder
-    #[arg(short, long, value_name = "PATH")]
-    output: Option<PathBuf>,
-    #[command(flatten)]
-    accepted: Accepted,
-}
-
-/// Flags of `kustomize build` that say what may be executed. They are accepted, so that a script need not
-/// change; a kustomization that needs what they allow is refused with what to do instead.
-#[derive(Args, Debug)]
-#[command(next_help_heading = "Accepted and of no effect: nothing is ever executed")]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "one for each flag of kustomize build"
-)]
-struct Accepted {
-    /// Charts in a kustomization are refused: make each a HelmRelease
-    #[arg(long)]
-    enable_helm: bool,
-    /// See --enable-helm
-    #[arg(long, value_name = "PROGRAM")]
-    helm_command: Option<String>,
-    /// See --enable-helm
-    #[arg(long, value_name = "VERSION")]
-    helm_api_versions: Vec<String>,
-    /// See --enable-helm
-    #[arg(long, value_name = "VERSION")]
-    helm_kube_version: Option<String>,
-    /// See --enable-helm
-    #[arg(long)]
-    helm_debug: bool,
-    /// Functions to execute are refused
-    #[arg(long)]
-    enable_exec: bool,
-    /// Plugins to execute are refused; the built-in ones need no flag
-    #[arg(long)]
-    enable_alpha_plugins: bool,
-    /// Functions in containers are refused
-    #[arg(long)]
-    as_current_user: bool,
-    /// See --as-current-user
-    #[arg(long)]
-    network: bool,
-    /// See --as-current-user
-    #[arg(long, value_name = "NAME")]
-    network_name: Option<String>,
-    /// See --as-current-user
-    #[arg(long, value_name = "OPTIONS")]
-    mount: Vec<String>,
-    /// See --as-current-user
-    #[arg(short, long, value_name = "VARIABLE")]
-    env: Vec<String>,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum LoadRestrictor {
-    /// Those in or below its own directory
-    #[value(name = "LoadRestrictionsRootOnly")]
-    RootOnly,
-    /// All
-    #[value(name = "LoadRestrictionsNone")]
-    None,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Order {
-    /// Namespaces first, webhooks last
-    Legacy,
-    /// As they are listed
-    None,
+    Kustomize(kustomize::KustomizeArgs),
 }
 
 pub(crate) fn run(args: &RenderArgs) -> Result<ExitCode> {
-    let What::Kustomize(args) = &args.what;
-    let options = Options {
-        restriction: match args.load_restrictor {
-            LoadRestrictor::RootOnly => Restriction::RootOnly,
-            LoadRestrictor::None => Restriction::None,
-        },
-        reorder: match args.reorder {
-            Order::Legacy => Reorder::Legacy,
-            Order::None => Reorder::None,
-        },
-        managed_by_label: args.enable_managedby_label,
-    };
-    let shown = args.directory.display();
-    let (tree, path) =
-        disk::read(&args.directory).with_context(|| format!("cannot read {shown}"))?;
-    let objects = build(&tree, &path, &options)?;
-    match &args.output {
-        None => output::print(&yaml::to_multi(&objects))?,
-        Some(folder) if folder.is_dir() => {
-            for (object, name) in objects.iter().zip(file_names(&objects)) {
-                write(&folder.join(name), &yaml::to_string(object))?;
-            }
-        }
-        Some(file) => write(file, &yaml::to_multi(&objects))?,
+    match &args.what {
+        What::Helm(args) => helm::run(args),
+        What::Kustomize(args) => kustomize::run(args),
     }
-    Ok(ExitCode::SUCCESS)
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {
