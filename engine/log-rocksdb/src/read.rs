@@ -2,7 +2,10 @@
 
 use fluvial_event::{Offset, Record, decode};
 use fluvial_log::{Error, Result, check};
-use rocksdb::{ColumnFamily, DB, DBIteratorWithThreadMode, Direction, IteratorMode, ReadOptions};
+use rocksdb::{ColumnFamily, DB, DBRawIteratorWithThreadMode, ReadOptions};
+
+/// How much is read ahead from a table.
+const AHEAD_BYTES: usize = 512 << 10;
 
 /// Every offset from `next` to `last`, each as a record or as what is wrong there.
 pub(crate) struct Reader<'a> {
@@ -12,8 +15,8 @@ pub(crate) struct Reader<'a> {
     /// Also one that nobody could have written, up to the very last number there is.
     last: u64,
     ended: bool,
-    /// Dropped after an error, and begun again behind it.
-    iterator: Option<DBIteratorWithThreadMode<'a, DB>>,
+    /// At `next`. Dropped after an error, and begun again behind it.
+    iterator: Option<DBRawIteratorWithThreadMode<'a, DB>>,
 }
 
 impl<'a> Reader<'a> {
@@ -28,12 +31,13 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn begin(&self) -> DBIteratorWithThreadMode<'a, DB> {
+    fn begin(&self) -> DBRawIteratorWithThreadMode<'a, DB> {
         let mut options = ReadOptions::default();
         options.fill_cache(false);
-        let key = self.next.to_be_bytes();
-        let mode = IteratorMode::From(&key, Direction::Forward);
-        self.db.iterator_cf_opt(self.records, options, mode)
+        options.set_readahead_size(AHEAD_BYTES);
+        let mut iterator = self.db.raw_iterator_cf_opt(self.records, options);
+        iterator.seek(self.next.to_be_bytes());
+        iterator
     }
 
     fn step(&mut self) {
@@ -63,19 +67,16 @@ impl Iterator for Reader<'_> {
             return None;
         }
         let mut iterator = self.iterator.take().unwrap_or_else(|| self.begin());
-        let (key, value) = match iterator.next() {
-            Some(Ok(pair)) => pair,
-            Some(Err(error)) => {
+        let Some((key, value)) = iterator.item() else {
+            if let Err(error) = iterator.status() {
                 self.step();
                 return Some(Err(Error::storage("read a record", error)));
             }
-            None => {
-                let gap = self.gap(Offset(self.last).next());
-                self.ended = true;
-                return Some(gap);
-            }
+            let gap = self.gap(Offset(self.last).next());
+            self.ended = true;
+            return Some(gap);
         };
-        let Some(offset) = offset(&key) else {
+        let Some(offset) = offset(key) else {
             self.step();
             return Some(Err(Error::storage(
                 "read a record",
@@ -85,9 +86,11 @@ impl Iterator for Reader<'_> {
         if offset.0 != self.next {
             return Some(self.gap(offset));
         }
+        let record = check::record(offset, decode(value));
+        iterator.next();
         self.iterator = Some(iterator);
         self.step();
-        Some(check::record(offset, decode(&value)))
+        Some(record)
     }
 }
 

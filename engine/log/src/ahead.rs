@@ -1,6 +1,6 @@
 //! Reading ahead: one thread reads, checks and decodes, while another folds.
 
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{channel, sync_channel};
 use std::thread;
 
 use fluvial_event::{Offset, Record};
@@ -24,22 +24,46 @@ pub fn for_each<E: From<Error>>(
         return log.read(from).try_for_each(|record| fold(&record?));
     }
     thread::scope(|scope| {
-        let (ahead, batches) = sync_channel::<Vec<crate::Result<Record>>>(BATCHES_WAITING_MAX);
+        let (ahead, batches) = sync_channel::<Batch>(BATCHES_WAITING_MAX);
+        let (back, folded) = channel::<Vec<Record>>();
         scope.spawn(move || {
-            let mut records = log.read(from).peekable();
-            while records.peek().is_some() {
-                let batch = records.by_ref().take(BATCH_RECORDS).collect();
+            let mut source = log.read(from);
+            loop {
+                let mut error = None;
+                // What is folded is dropped here: the other thread has more to do.
+                let mut records = folded.try_recv().unwrap_or_default();
+                records.clear();
+                let ok = source.by_ref().take(BATCH_RECORDS).map_while(|read| {
+                    let kept = read.map_err(|why| error = Some(why));
+                    kept.ok()
+                });
+                records.extend(ok);
+                if records.is_empty() && error.is_none() {
+                    return;
+                }
+                let is_last = error.is_some();
                 // Whoever folds has met an error and wants no more.
-                if ahead.send(batch).is_err() {
+                if ahead.send(Batch { records, error }).is_err() || is_last {
                     return;
                 }
             }
         });
-        for record in batches.into_iter().flatten() {
-            fold(&record?)?;
+        for Batch { records, error } in batches {
+            records.iter().try_for_each(&mut fold)?;
+            if let Some(error) = error {
+                return Err(error.into());
+            }
+            // Nobody takes them back once everything is read.
+            drop(back.send(records));
         }
         Ok(())
     })
+}
+
+/// Records, and what ended them too early.
+struct Batch {
+    records: Vec<Record>,
+    error: Option<Error>,
 }
 
 #[cfg(test)]

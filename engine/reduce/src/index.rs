@@ -20,7 +20,7 @@ pub(crate) struct Links {
     pub(crate) source: Option<Name>,
     pub(crate) dependencies: Vec<Name>,
     /// By identity, with the version.
-    pub(crate) objects: BTreeMap<Name, String>,
+    pub(crate) objects: Table<String>,
 }
 
 /// The references between objects, in both directions.
@@ -59,12 +59,12 @@ impl Index {
                 .insert(object.clone());
         }
         let mut left = Vec::new();
-        for (target, version) in &before.objects {
+        for (target, version) in before.objects.iter() {
             if links.objects.get(target) != Some(version) && self.unwatch(target, object) {
                 left.push(target.clone());
             }
         }
-        for (target, version) in &links.objects {
+        for (target, version) in links.objects.iter() {
             if before.objects.get(target) != Some(version) {
                 self.watch(target, version, object);
             }
@@ -122,6 +122,11 @@ impl Index {
     /// The Kustomizations that wait for `object`.
     pub(crate) fn dependents(&self, object: &Name) -> impl Iterator<Item = &Name> {
         self.dependents.get(object).into_iter().flatten()
+    }
+
+    /// What `object` is made from.
+    pub(crate) fn source(&self, object: &impl Identified) -> Option<&Name> {
+        self.links.get(object)?.source.as_ref()
     }
 
     /// What `object` waits for.

@@ -9,8 +9,6 @@ mod owned;
 mod repair;
 mod rollback;
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use fluvial_api::KustomizationSpec;
 use fluvial_event::{
     Artifact, BuildKustomization, CommandIssued, Concluded, Event, InventoryEntry, ObjectRef,
@@ -22,9 +20,9 @@ use wincode::{SchemaRead, SchemaWrite};
 
 use crate::declared::Declared;
 use crate::live::Seen;
-use crate::name::{Identified, Name};
+use crate::name::Name;
 use crate::schedule::retry_ms;
-use crate::table::Table;
+use crate::table::{Identities, Table};
 pub use owned::Owned;
 pub use rollback::Hold;
 
@@ -87,29 +85,29 @@ pub(crate) struct Core {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Kustomization {
     pub(crate) core: Core,
-    pub(crate) owned: BTreeMap<Name, Owned>,
+    pub(crate) owned: Table<Owned>,
     /// The spec as decisions read it; made from the stored one.
     pub(crate) spec: Option<KustomizationSpec>,
     /// The owned objects whose state changed since it was last stored.
-    pub(crate) dirty: BTreeSet<Name>,
+    pub(crate) dirty: Vec<Name>,
     /// Whether what it refers to may have changed since that was last indexed.
     pub(crate) is_unlinked: bool,
 }
 
 impl Kustomization {
     /// What it owns.
-    pub fn owned(&self) -> &BTreeMap<Name, Owned> {
+    pub fn owned(&self) -> &Table<Owned> {
         &self.owned
     }
 
     /// One object that it owns.
     pub(crate) fn one(&self, object: &ObjectRef) -> Option<&Owned> {
-        self.owned.get(object as &dyn Identified)
+        self.owned.get(object)
     }
 
     /// The name of an object that it owns or comes to own.
     fn name_of(&self, object: &ObjectRef) -> Name {
-        let known = self.owned.get_key_value(object as &dyn Identified);
+        let known = self.owned.entry(object);
         known.map_or_else(|| Name::of(object), |(name, _)| name.clone())
     }
 
@@ -233,7 +231,7 @@ impl Kustomization {
 
     fn observe(&mut self, seen: &ResourceObserved) {
         if self.core.declared.uid != seen.uid {
-            let dirty = self.owned.keys().cloned().collect();
+            let dirty = self.owned.names().cloned().collect();
             *self = Self {
                 dirty,
                 ..Self::default()
@@ -267,7 +265,7 @@ impl Kustomization {
                 name,
             };
             let name = Name::of(&object);
-            self.dirty.insert(name.clone());
+            self.dirty.push(name.clone());
             self.owned.insert(name, Owned::adopted(object));
         }
     }
@@ -280,7 +278,7 @@ impl Kustomization {
                 continue;
             };
             let key = self.name_of(object);
-            self.dirty.insert(key.clone());
+            self.dirty.push(key.clone());
             if let Some(owned) = self.owned.get_mut(&key) {
                 // It may come to be another object of this name, and the answer may be lost.
                 owned.uid.clear();
@@ -298,7 +296,7 @@ impl Kustomization {
             let key = self.name_of(object);
             if let Some(owned) = self.owned.get_mut(&key) {
                 owned.count_repair(time, seen.get(&key));
-                self.dirty.insert(key);
+                self.dirty.push(key);
             }
         }
     }
@@ -379,13 +377,13 @@ impl Kustomization {
                 continue;
             };
             let key = self.name_of(object);
-            self.is_unlinked |= !self.owned.contains_key(&key);
-            let owned = self.owned.entry(key.clone()).or_default();
+            self.is_unlinked |= !self.owned.contains(&key);
+            let owned = self.owned.get_or_default(&key);
             let is_other = owned.version() != object.version;
             self.core.inventory_changed |= is_other;
             self.is_unlinked |= is_other;
             changed += u32::from(owned.take(applied));
-            self.dirty.insert(key);
+            self.dirty.push(key);
         }
         let failure = owned::sentence(&outcome.failures);
         if is_repair {
@@ -412,7 +410,7 @@ impl Kustomization {
             self.owned.remove(&key);
             self.core.inventory_changed = true;
             self.is_unlinked = true;
-            self.dirty.insert(key);
+            self.dirty.push(key);
         }
         if let Some(attempt) = &mut self.core.attempt {
             attempt.pruned += u32::try_from(outcome.pruned.len()).unwrap_or(u32::MAX);
@@ -456,11 +454,11 @@ impl Kustomization {
     fn forget_what_left(&mut self, attempt: &Attempt) {
         let now = attempt.identities();
         let (dirty, is_unlinked) = (&mut self.dirty, &mut self.is_unlinked);
-        self.owned.retain(|object, _| {
-            let stays = now.contains(object as &dyn Identified);
+        self.owned.retain(|object| {
+            let stays = now.contains(object);
             if !stays {
                 *is_unlinked = true;
-                dirty.insert(object.clone());
+                dirty.push(object.clone());
             }
             stays
         });
@@ -474,8 +472,8 @@ fn fingerprint(artifact: &Artifact) -> String {
 }
 
 impl Attempt {
-    fn identities(&self) -> BTreeSet<&dyn Identified> {
+    fn identities(&self) -> Identities<'_> {
         let named = self.objects.iter().filter_map(|it| it.object.as_ref());
-        named.map(|object| object as &dyn Identified).collect()
+        named.collect()
     }
 }

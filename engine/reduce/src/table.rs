@@ -48,6 +48,20 @@ impl<V> Table<V> {
         self.iter().map(|(_, value)| value)
     }
 
+    /// Whether `is_so` says yes to all. It is asked in no particular order.
+    pub(crate) fn all(&self, mut is_so: impl FnMut(&Name, &V) -> bool) -> bool {
+        self.0.iter().all(|(name, value)| is_so(name, value))
+    }
+
+    /// Keeps what `stays`, which is asked in no particular order.
+    pub(crate) fn retain(&mut self, mut stays: impl FnMut(&Name) -> bool) {
+        self.0.retain(|name, _| stays(name));
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(crate) fn entry(&self, whom: &impl Identified) -> Option<(&Name, &V)> {
         self.0.get_key_value(whom as &dyn Identified)
     }
@@ -81,6 +95,21 @@ impl<V> Default for Table<V> {
 impl<V: fmt::Debug> fmt::Debug for Table<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map().entries(self.iter()).finish()
+    }
+}
+
+/// Identities of objects that are elsewhere.
+pub(crate) struct Identities<'a>(HashSet<&'a dyn Identified, FixedState>);
+
+impl Identities<'_> {
+    pub(crate) fn contains(&self, whom: &impl Identified) -> bool {
+        self.0.contains(whom as &dyn Identified)
+    }
+}
+
+impl<'a, T: Identified> FromIterator<&'a T> for Identities<'a> {
+    fn from_iter<I: IntoIterator<Item = &'a T>>(all: I) -> Self {
+        Self(all.into_iter().map(|it| it as &dyn Identified).collect())
     }
 }
 

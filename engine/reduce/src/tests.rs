@@ -149,7 +149,7 @@ fn prunes_only_what_left_the_inventory() {
     assert_eq!(said, ["ready ReconciliationSucceeded"]);
     let owned = script.world.kustomizations().get(&k).unwrap().owned();
     assert!(
-        owned.keys().map(|it| &**it).eq([&object("a").identity()]),
+        owned.names().map(|it| &**it).eq([&object("a").identity()]),
         "{owned:?}"
     );
 }

@@ -4,7 +4,7 @@ mod ask;
 mod store;
 mod touched;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use fluvial_event::{Decision, Event, Id, ObjectRef, ObjectsApplied, Record, Timestamp};
 
@@ -14,7 +14,7 @@ use crate::helm_chart;
 use crate::index::{Index, Links};
 use crate::kustomization::Kustomization;
 use crate::live::Seen;
-use crate::name::{Identified, Name};
+use crate::name::Name;
 use crate::schedule::Due;
 use crate::source::Source;
 use crate::state::Key;
@@ -35,9 +35,10 @@ pub struct Decided {
 /// The owned objects of one Kustomization that something was heard of.
 #[derive(Clone, Debug, Default)]
 struct Suspects {
-    all: BTreeSet<Name>,
+    /// With whether it is new.
+    all: Table<bool>,
     /// Those of whom it was heard since they were last looked at: the others have drifted.
-    new: BTreeSet<Name>,
+    new: Vec<Name>,
 }
 
 /// Everything known about every object, as of one offset.
@@ -166,8 +167,9 @@ impl World {
     /// Something was heard of `owned`, which `object` owns or waits for.
     fn suspect(&mut self, object: &Name, owned: &Name) {
         let suspects = self.suspects.get_or_default(object);
-        if suspects.new.insert(owned.clone()) {
-            suspects.all.insert(owned.clone());
+        let is_new = suspects.all.get_or_default(owned);
+        if !std::mem::replace(is_new, true) {
+            suspects.new.push(owned.clone());
         }
     }
 
@@ -177,9 +179,11 @@ impl World {
             return;
         };
         let owned = self.kustomizations.get(object).map(Kustomization::owned);
-        while let Some(suspect) = suspects.new.pop_first() {
+        while let Some(suspect) = suspects.new.pop() {
             let owned = owned.and_then(|owned| owned.get(&suspect));
-            if !owned.is_some_and(|owned| owned.has_drifted(self.seen.get(&suspect))) {
+            if owned.is_some_and(|owned| owned.has_drifted(self.seen.get(&suspect))) {
+                suspects.all.insert(suspect, false);
+            } else {
                 suspects.all.remove(&suspect);
             }
         }
@@ -326,15 +330,13 @@ impl World {
         let Some(kustomization) = self.kustomizations.get(object) else {
             return Links::default();
         };
-        let mut objects = BTreeMap::new();
+        let mut objects = Table::default();
         if let Some(spec) = &kustomization.spec {
-            objects.extend(
-                Self::health_targets_of(object, spec)
-                    .into_iter()
-                    .map(|it| (Name::of(&it), String::new())),
-            );
+            for target in Self::health_targets_of(object, spec) {
+                objects.insert(Name::of(&target), String::new());
+            }
         }
-        for (key, owned) in &kustomization.owned {
+        for (key, owned) in kustomization.owned.iter() {
             objects.insert(key.clone(), owned.version().to_owned());
         }
         let attempted = kustomization
@@ -343,7 +345,7 @@ impl World {
             .iter()
             .flat_map(|attempt| &attempt.objects);
         for target in attempted.filter_map(|rendered| rendered.object.as_ref()) {
-            match objects.get_mut(target as &dyn Identified) {
+            match objects.get_mut(target) {
                 Some(version) => target.version.clone_into(version),
                 None => drop(objects.insert(Name::of(target), target.version.clone())),
             }
@@ -443,8 +445,8 @@ impl World {
         }
         if let Some(kustomization) = self.kustomizations.remove(object) {
             self.dirty.mark(Key::Kustomization(object.clone()));
-            for owned in kustomization.owned.into_keys() {
-                self.dirty.mark(Key::Owned(object.clone(), owned));
+            for owned in kustomization.owned.names() {
+                self.dirty.mark(Key::Owned(object.clone(), owned.clone()));
             }
         }
         self.suspects.remove(object);

@@ -131,7 +131,7 @@ mutants! {
         "‹!spec.suspend && spec.deletes_objects()›" => "!spec.suspend";
     "loses-state": "what an apply answered is not stored",
         "engine/reduce/src/kustomization.rs",
-        "changed += u32::from(owned.take(applied));\n            ‹self.dirty.insert(key)›;" => "false";
+        "changed += u32::from(owned.take(applied));\n            ‹self.dirty.push(key)›;" => "false";
     "loses-timers": "nothing wakes an object when its time has come",
         "engine/reduce/src/world.rs",
         "‹self.queue.insert((time, object.clone()))›;" => "false";
@@ -157,8 +157,7 @@ mutants! {
             => "std::mem::take(&mut self.listed).into_iter().take(0).collect()";
     "prunes-what-is-to-be-kept": "the marker against pruning is not heeded",
         "engine/reduce/src/kustomization/decide.rs",
-        "‹!now.contains(*object as &dyn Identified) && !owned.rendered.keep›"
-            => "!now.contains(*object as &dyn Identified)";
+        "‹!now.contains(*object) && !owned.rendered.keep›" => "!now.contains(*object)";
     "repairs-nothing-that-is-gone": "an object that somebody deleted stays away",
         "engine/reduce/src/kustomization/owned.rs",
         "let Some(seen) = seen.filter(|seen| ‹seen.is_newer_than(&self.resource_version)›) else {"

@@ -23,7 +23,7 @@ struct Oracle<'a> {
 pub(crate) fn contested(sim: &Simulation) -> usize {
     let mut owners: BTreeMap<&ObjectRef, usize> = BTreeMap::new();
     let all = sim.checker.world().kustomizations().values();
-    for object in all.flat_map(|it| it.owned().keys()) {
+    for object in all.flat_map(|it| it.owned().names()) {
         *owners.entry(object).or_default() += 1;
     }
     owners.values().filter(|count| **count > 1).count()

@@ -11,7 +11,7 @@ use fluvial_manifest::ObjectId;
 
 use super::health::Verdict;
 use super::{Attempt, End, Kustomization, fingerprint};
-use crate::name::{Identified, Name};
+use crate::name::Name;
 use crate::schedule::{Due, jittered_ms};
 use crate::world::World;
 
@@ -56,11 +56,11 @@ impl Kustomization {
         let hold = self.core.hold.as_ref();
         let news = hold.is_none()
             && world
-                .artifact_for(object, spec)
+                .artifact_for(object)
                 .is_some_and(|it| fingerprint(it) != self.core.attempted);
         if now < next && !news {
             return self.repair(object, now, world).unwrap_or_else(|at| {
-                let held_back = self.hold_back(object, spec, world);
+                let held_back = self.hold_back(object, world);
                 held_back.unwrap_or(Due::At(next.min(at)))
             });
         }
@@ -118,7 +118,7 @@ impl Kustomization {
         world: &World,
     ) -> Due {
         let declared = &self.core.declared;
-        let Some(artifact) = world.artifact_for(object, spec) else {
+        let Some(artifact) = world.artifact_for(object) else {
             let source = World::source_of(object, spec);
             let message = if source.kind != "GitRepository" {
                 format!("{source} is of a kind that this version of Fluvial does not reconcile")
@@ -147,6 +147,9 @@ impl Kustomization {
         artifact: &Artifact,
         world: &World,
     ) -> Option<String> {
+        if spec.depends_on.is_empty() {
+            return None;
+        }
         let source = World::source_of(object, spec);
         World::dependencies_of(object, spec)
             .into_iter()
@@ -308,9 +311,7 @@ impl Kustomization {
         let now = attempt.identities();
         self.owned
             .iter()
-            .filter(|(object, owned)| {
-                !now.contains(*object as &dyn Identified) && !owned.rendered.keep
-            })
+            .filter(|(object, owned)| !now.contains(*object) && !owned.rendered.keep)
             .map(|(object, _)| self.doom(object, world))
             .collect()
     }
@@ -370,7 +371,7 @@ impl Kustomization {
                 );
                 self.fail(object, attempt, now, "HealthCheckFailed", message)
             }
-            Verdict::Waiting(_) if self.is_outdated(object, attempt, spec, world) => {
+            Verdict::Waiting(_) if self.is_outdated(object, attempt, world) => {
                 let message = "health check canceled: there is something newer to apply".into();
                 self.fail(object, attempt, now, "HealthCheckCanceled", message)
             }
@@ -395,19 +396,13 @@ impl Kustomization {
     }
 
     /// Whether a fix waits behind these health checks.
-    fn is_outdated(
-        &self,
-        object: &ObjectRef,
-        attempt: &Attempt,
-        spec: &KustomizationSpec,
-        world: &World,
-    ) -> bool {
+    fn is_outdated(&self, object: &ObjectRef, attempt: &Attempt, world: &World) -> bool {
         let declared = &self.core.declared;
         declared.generation != attempt.generation
             || declared.requested_at != attempt.requested_at
             || attempt.recall.is_none()
                 && world
-                    .artifact_for(object, spec)
+                    .artifact_for(object)
                     .is_some_and(|artifact| artifact.digest != attempt.artifact.digest)
     }
 
@@ -480,11 +475,8 @@ impl Kustomization {
     /// The inventory, if it is another than was last said. After success, only what is in the set.
     pub(super) fn inventory_to_say(&self, succeeded: Option<&Attempt>) -> Option<Inventory> {
         let set = succeeded.map(Attempt::identities);
-        let stays = |object: &Name| {
-            let set = set.as_ref();
-            set.is_none_or(|set| set.contains(object as &dyn Identified))
-        };
-        if !self.core.inventory_changed && self.owned.keys().all(stays) {
+        let stays = |object: &Name| set.as_ref().is_none_or(|set| set.contains(object));
+        if !self.core.inventory_changed && self.owned.all(|object, _| stays(object)) {
             return None;
         }
         let entries = self

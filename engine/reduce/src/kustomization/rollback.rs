@@ -57,7 +57,7 @@ impl Kustomization {
         spec: &KustomizationSpec,
         world: &World,
     ) -> Due {
-        let artifact = world.artifact_for(object, spec);
+        let artifact = world.artifact_for(object);
         self.recall(RecallManifests {
             object: Some(self.core.declared.named(object)),
             generation: self.core.declared.generation,
@@ -102,7 +102,7 @@ impl Kustomization {
         }
         let source = World::source_of(object, spec);
         let artifact = world
-            .artifact_for(object, spec)
+            .artifact_for(object)
             .filter(|artifact| source == hold.source && artifact.revision != hold.against)?;
         Some(Over {
             reason: "NewRevision",
@@ -132,14 +132,9 @@ impl Kustomization {
     }
 
     /// Says, once after each attempt, what is not applied because of the hold.
-    pub(super) fn hold_back(
-        &self,
-        object: &ObjectRef,
-        spec: &KustomizationSpec,
-        world: &World,
-    ) -> Option<Due> {
+    pub(super) fn hold_back(&self, object: &ObjectRef, world: &World) -> Option<Due> {
         let hold = self.core.hold.as_ref()?;
-        let artifact = world.artifact_for(object, spec)?;
+        let artifact = world.artifact_for(object)?;
         let message = format!(
             "held at offset {}, revision {}: revision {} is not applied",
             hold.rollback.offset, hold.revision, artifact.revision

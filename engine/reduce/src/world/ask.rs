@@ -32,12 +32,10 @@ impl World {
         }
     }
 
-    pub(crate) fn artifact_for(
-        &self,
-        object: &ObjectRef,
-        spec: &KustomizationSpec,
-    ) -> Option<&Artifact> {
-        self.artifact_of(&Self::source_of(object, spec))
+    /// The artifact in hand of the source of `object`.
+    pub(crate) fn artifact_for(&self, object: &ObjectRef) -> Option<&Artifact> {
+        let source = self.index.source(object)?;
+        self.sources.get(source)?.artifact.as_ref()
     }
 
     /// What a source has produced.
@@ -115,7 +113,8 @@ impl World {
 
     /// The owned objects of `object` that something was heard of since they were last in order.
     pub(crate) fn suspects(&self, object: &ObjectRef) -> impl Iterator<Item = &Name> {
-        self.suspects.get(object).into_iter().flat_map(|it| &it.all)
+        let suspects = self.suspects.get(object);
+        suspects.into_iter().flat_map(|it| it.all.names())
     }
 }
 

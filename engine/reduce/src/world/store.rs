@@ -75,7 +75,7 @@ impl World {
             keys.extend(
                 kustomization
                     .owned
-                    .keys()
+                    .names()
                     .map(|it| Key::Owned(object.clone(), it.clone())),
             );
         }
