@@ -71,7 +71,7 @@ impl Simulation {
     /// it may stay; that an engine which lost its lease sends nothing more is what keeps it from being made.
     pub(crate) fn is_stray(&self, object: &ObjectRef, live: &Live) -> bool {
         let mut all = self.checker.world().kustomizations().values();
-        self.cluster.strays.contains(&live.uid) && !all.any(|it| it.owned().contains_key(object))
+        self.cluster.strays.contains(&live.uid) && !all.any(|it| it.owned().contains(object))
     }
 
     fn carry_out(&mut self, command: &Command, steps: usize, faults: Faults) -> Event {
