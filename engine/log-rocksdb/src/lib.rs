@@ -4,7 +4,7 @@
 //! [`RocksState`], what was folded from it. What a log promises is `fluvial-log`'s business.
 //!
 //! ```text
-//! DIR/log/        RocksDB, synced by every append: records, streams, blobs, meta
+//! DIR/log/        RocksDB, synced by every append: records, blobs, meta
 //! DIR/state/      RocksDB without a write-ahead log; can be deleted
 //! DIR/index/      RocksDB, written behind the log; can be deleted
 //! DIR/snapshots/  checkpoints of the state, by offset; can be deleted
@@ -17,7 +17,7 @@
 //! that ends before its pin is not opened, and a refusal to open changes nothing on disk; the state
 //! and the offset it was folded up to are written together.
 //!
-//! A changed bit or a missing end of the records, the blobs, the streams, the pin or the key is found
+//! A changed bit or a missing end of the records, the blobs, the pin or the key is found
 //! by opening or by [`Data::verify`]. What holds nothing of the history is not looked at: RocksDB's
 //! own diary (`LOG*`), its settings (`OPTIONS-*`), its name (`IDENTITY`), the statistics that it
 //! keeps inside of its tables, and a last entry of its `MANIFEST-*` that was cut short, as a crash

@@ -7,9 +7,9 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use fluvial_event::{Chain, Digest, Head, Offset, Record, decode, encode};
+use fluvial_event::{Chain, Head, Offset, Record, decode, encode_into};
 use fluvial_log::{Error, EventLog, Key, Records, Result, check};
-use rocksdb::{ColumnFamily, DB, Direction, IteratorMode, ReadOptions, WriteBatch, WriteOptions};
+use rocksdb::{ColumnFamily, DB, IteratorMode, Options, WriteBatch, WriteOptions};
 
 use crate::Data;
 use crate::options::{self, META, RECORDS, STREAMS, Tail};
@@ -19,7 +19,9 @@ use crate::read::{self, Reader};
 /// How many records at the end are checked when a log is opened.
 const CHECKED_AT_OPEN: u64 = 1_000;
 
-const FORMAT: &[u8] = b"1";
+const FORMAT: &[u8] = b"2";
+/// Like this one, with a family of streams besides. It becomes this one when it is opened for writing.
+const FORMAT_WITH_STREAMS: &[u8] = b"1";
 const FORMAT_KEY: &[u8] = b"format";
 const FINGERPRINT_KEY: &[u8] = b"fingerprint";
 
@@ -84,8 +86,7 @@ impl RocksLog {
         let mut options = options::database(Tail::UpToDamage);
         options.create_if_missing(true);
         options.create_missing_column_families(true);
-        let db = DB::open_cf_descriptors(&options, data.log_directory(), options::families())
-            .map_err(|error| Error::storage("open the log", error))?;
+        let db = open_families(&options, data)?;
         let head = last(&db)?;
         let mut log = Self {
             db,
@@ -96,6 +97,7 @@ impl RocksLog {
         };
         log.check_pin(pinned)?;
         log.introduce()?;
+        log.forget_streams()?;
         log.writer = Some(Mutex::new(Writer {
             chain: Chain::new(head, 0),
             pin: Pin::open(&data.pin_file(), key, head)?,
@@ -172,7 +174,7 @@ impl RocksLog {
                     "it does not tell its format; restore it from a backup",
                 ));
             }
-            Some(FORMAT) => {}
+            Some(FORMAT | FORMAT_WITH_STREAMS) => {}
             Some(_other) => {
                 return Err(Error::storage(
                     "open the log",
@@ -197,6 +199,21 @@ impl RocksLog {
         self.db
             .write_opt(batch, &synced())
             .map_err(|error| Error::storage("make the log", error))
+    }
+
+    /// An index over the log says what the streams of an earlier version did. That version then refuses
+    /// this log: it would miss them.
+    fn forget_streams(&mut self) -> Result<()> {
+        let removing = |error| Error::storage("remove the streams of an earlier version", error);
+        if self.meta(FORMAT_KEY)?.as_deref() == Some(FORMAT_WITH_STREAMS) {
+            let mut batch = WriteBatch::default();
+            batch.put_cf(self.family(META)?, FORMAT_KEY, FORMAT);
+            self.db.write_opt(batch, &synced()).map_err(removing)?;
+        }
+        if self.db.cf_handle(STREAMS).is_none() {
+            return Ok(());
+        }
+        self.db.drop_cf(STREAMS).map_err(removing)
     }
 
     /// The last records must follow each other.
@@ -257,33 +274,18 @@ impl RocksLog {
         self.head.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// One allocation for the bytes of all: they are copied into what is written anyway.
     fn batch(&self, records: &[Record]) -> Result<WriteBatch> {
-        let (by_offset, by_stream) = (self.family(RECORDS)?, self.family(STREAMS)?);
+        let family = self.family(RECORDS)?;
         let mut batch = WriteBatch::default();
+        let mut bytes = Vec::new();
         for record in records {
-            let bytes = check::size(record.offset, encode(record))?;
-            batch.put_cf(by_offset, record.offset.0.to_be_bytes(), bytes);
-            batch.put_cf(by_stream, stream_key(&record.stream, record.offset), b"");
+            bytes.clear();
+            encode_into(record, &mut bytes);
+            check::size(record.offset, bytes.len())?;
+            batch.put_cf(family, record.offset.0.to_be_bytes(), &bytes);
         }
         Ok(batch)
-    }
-
-    fn streamed(&self, stream: &str) -> Result<Records<'_>> {
-        let (by_offset, by_stream) = (self.family(RECORDS)?, self.family(STREAMS)?);
-        let mut options = ReadOptions::default();
-        options.set_iterate_lower_bound(stream_key(stream, Offset::default()));
-        let last = stream_key(stream, Offset(u64::MAX));
-        let mode = IteratorMode::From(&last, Direction::Reverse);
-        let records = self
-            .db
-            .iterator_cf_opt(by_stream, options, mode)
-            .map(|entry| {
-                let (key, _) = entry.map_err(|error| Error::storage("read a stream", error))?;
-                let offset = key.get(STREAM_BYTES..).and_then(read::offset);
-                let odd = || Error::storage("read a stream", "its key does not end with an offset");
-                record(&self.db, by_offset, offset.ok_or_else(odd)?)
-            });
-        Ok(Box::new(records))
     }
 }
 
@@ -317,21 +319,20 @@ impl EventLog for RocksLog {
             Err(error) => Box::new(std::iter::once(Err(error))),
         }
     }
-
-    fn stream(&self, stream: &str) -> Records<'_> {
-        self.streamed(stream)
-            .unwrap_or_else(|error| Box::new(std::iter::once(Err(error))))
-    }
 }
 
-const STREAM_BYTES: usize = 16;
-
-/// The key of a stream's entry.
-pub(crate) fn stream_key(stream: &str, offset: Offset) -> [u8; STREAM_BYTES + 8] {
-    let mut key = [0; STREAM_BYTES + 8];
-    key[..STREAM_BYTES].copy_from_slice(&Digest::of(stream.as_bytes()).0[..STREAM_BYTES]);
-    key[STREAM_BYTES..].copy_from_slice(&offset.0.to_be_bytes());
-    key
+/// Opens for writing, which takes every family that is there.
+fn open_families(options: &Options, data: &Data) -> Result<DB> {
+    let opening = |error| Error::storage("open the log", error);
+    let directory = data.log_directory();
+    let mut families = options::families();
+    if data.has_log() {
+        let found = DB::list_cf(options, &directory).map_err(opening)?;
+        if found.iter().any(|name| name == STREAMS) {
+            families.push(options::streams());
+        }
+    }
+    DB::open_cf_descriptors(options, directory, families).map_err(opening)
 }
 
 fn synced() -> WriteOptions {

@@ -7,7 +7,7 @@ use rocksdb::{
 
 /// Records by offset, as eight big-endian bytes. Must remain like this.
 pub(crate) const RECORDS: &str = "records";
-/// Offsets by stream: sixteen bytes of the stream's digest, then the offset. Must remain like this.
+/// Offsets by stream, which logs of earlier versions have. Removed where it is found.
 pub(crate) const STREAMS: &str = "streams";
 /// Blobs by name. Must remain like this.
 pub(crate) const BLOBS: &str = "blobs";
@@ -101,12 +101,16 @@ pub(crate) fn families() -> Vec<ColumnFamilyDescriptor> {
     // Digests and sealed bytes do not get smaller.
     [
         (RECORDS, DBCompressionType::Zstd),
-        (STREAMS, DBCompressionType::None),
         (BLOBS, DBCompressionType::None),
         (META, DBCompressionType::None),
     ]
     .map(describe)
     .into()
+}
+
+/// The family that is there to be removed.
+pub(crate) fn streams() -> ColumnFamilyDescriptor {
+    ColumnFamilyDescriptor::new(STREAMS, Options::default())
 }
 
 fn family(options: &mut Options, cache: &Cache) {

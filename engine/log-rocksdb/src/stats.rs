@@ -8,7 +8,7 @@ use rocksdb::IteratorMode;
 use serde::Serialize;
 
 use crate::RocksLog;
-use crate::options::{BLOBS, META, RECORDS, STREAMS};
+use crate::options::{BLOBS, META, RECORDS};
 
 /// What is in a log.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -53,7 +53,7 @@ impl RocksLog {
         }
         stats.record_bytes = self.pairs(RECORDS)?.1;
         (stats.blobs, stats.blob_bytes) = self.pairs(BLOBS)?;
-        for name in [RECORDS, STREAMS, BLOBS, META] {
+        for name in [RECORDS, BLOBS, META] {
             let family = self.db().get_column_family_metadata_cf(self.family(name)?);
             stats.table_bytes += family.size;
         }

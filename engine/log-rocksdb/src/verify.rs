@@ -6,12 +6,12 @@ use fluvial_log::{Error, EventLog as _, Key, Result};
 use rocksdb::IteratorMode;
 
 use crate::data::Data;
-use crate::log::{RocksLog, stream_key};
-use crate::options::{BLOBS, META, STREAMS, Tail};
+use crate::log::RocksLog;
+use crate::options::{BLOBS, META, Tail};
 use crate::pin::{self, Pinned};
 
 impl Data {
-    /// Reads the whole log under the key that is kept with it: every record, stream and blob, the pin
+    /// Reads the whole log under the key that is kept with it: every record and blob, the pin
     /// and the key. Goes on after a problem where it can, changes nothing, and may run beside the
     /// process that appends.
     pub fn verify(&self) -> Report {
@@ -50,11 +50,7 @@ impl Data {
             verify(&log, None, None)
         };
         report.problems.splice(0..0, before.problems);
-        for (family, check) in [
-            (STREAMS, check_streams as Check),
-            (BLOBS, check_blobs),
-            (META, check_meta),
-        ] {
+        for (family, check) in [(BLOBS, check_blobs as Check), (META, check_meta)] {
             if let Err(error) = check(&log, &mut report) {
                 let what = format!("in {family}: {error}");
                 report.problem(Offset::default(), what);
@@ -133,37 +129,6 @@ const CUT_SHORT: [&str; 3] = [
 ];
 
 type Check = fn(&RocksLog, &mut Report) -> Result<()>;
-
-/// Every record has its entry, and there are no others. Sums of digests of the keys are compared, so
-/// that it takes one pass over each and no memory.
-fn check_streams(log: &RocksLog, report: &mut Report) -> Result<()> {
-    let add = |sum: u128, key: &[u8]| {
-        let digest = Digest::of(key).0;
-        let short = digest.iter().take(16);
-        sum.wrapping_add(short.fold(0, |short, byte| short << 8 | u128::from(*byte)))
-    };
-    let (mut wanted, mut found) = (0, 0);
-    for record in log.read(Offset::FIRST) {
-        // One that cannot be read was told already, and says nothing about streams.
-        let Ok(record) = record else { return Ok(()) };
-        wanted = add(wanted, &stream_key(&record.stream, record.offset));
-    }
-    let head = log.head().offset;
-    for entry in log
-        .db()
-        .iterator_cf(log.family(STREAMS)?, IteratorMode::Start)
-    {
-        let (key, value) = entry.map_err(|error| Error::storage("read a stream", error))?;
-        found = add(found, &key);
-        if !value.is_empty() {
-            report.problem(head, "an entry of a stream says more than its key");
-        }
-    }
-    if wanted != found {
-        report.problem(head, "the streams do not list the records that there are");
-    }
-    Ok(())
-}
 
 /// Every blob has the bytes that its name says, also where no record names it.
 fn check_blobs(log: &RocksLog, report: &mut Report) -> Result<()> {

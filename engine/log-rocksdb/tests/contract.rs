@@ -52,6 +52,47 @@ fn keeps_the_contract_of_a_state() {
 }
 
 #[test]
+fn a_log_with_the_streams_of_an_earlier_version_goes_on_without_them() {
+    let (_directory, data) = data();
+    let records = contract::records(6);
+    write(&data).append(&records[..3]).unwrap();
+    let directory = data.log_directory();
+    let families = || rocksdb::DB::list_cf(&rocksdb::Options::default(), &directory).unwrap();
+    let mut db =
+        rocksdb::DB::open_cf(&rocksdb::Options::default(), &directory, families()).unwrap();
+    db.create_cf("streams", &rocksdb::Options::default())
+        .unwrap();
+    let (streams, meta) = ["streams", "meta"]
+        .map(|name| db.cf_handle(name).unwrap())
+        .into();
+    db.put_cf(meta, "format", "1").unwrap();
+    db.put_cf(streams, [1; 24], b"").unwrap();
+    // One entry in a table, another in the write-ahead log.
+    db.flush_cf(streams).unwrap();
+    db.put_cf(streams, [2; 24], b"").unwrap();
+    drop(db);
+    assert!(families().contains(&"streams".to_owned()));
+    assert!(data.verify().is_sound(), "{:?}", data.verify());
+    let read = |log: RocksLog| -> Vec<_> { log.read(Offset::FIRST).map(Result::unwrap).collect() };
+    assert_eq!(read(data.open_log(Mode::Read).unwrap()), records[..3]);
+    for batch in [&records[3..5], &records[5..]] {
+        write(&data).append(batch).unwrap();
+        assert!(!families().contains(&"streams".to_owned()));
+    }
+    let (options, all) = (rocksdb::Options::default(), families());
+    let db = rocksdb::DB::open_cf_for_read_only(&options, &directory, all, false).unwrap();
+    let format = db.get_cf(db.cf_handle("meta").unwrap(), "format");
+    assert_eq!(
+        format.unwrap().unwrap(),
+        b"2",
+        "the earlier version must refuse it"
+    );
+    drop(db);
+    assert_eq!(read(data.open_log(Mode::Read).unwrap()), records);
+    assert!(data.verify().is_sound(), "{:?}", data.verify());
+}
+
+#[test]
 fn one_process_writes_and_others_read_beside_it() {
     let (_directory, data) = data();
     let records = contract::records(6);

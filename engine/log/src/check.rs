@@ -13,15 +13,12 @@ pub fn batch(chain: &Chain, batch: &[Record]) -> Result<Chain> {
     Ok(chain)
 }
 
-/// `bytes`, unless they are more than could be read back.
-pub fn size(offset: Offset, bytes: Vec<u8>) -> Result<Vec<u8>> {
-    if bytes.len() > RECORD_BYTES_MAX {
-        return Err(Error::TooLarge {
-            offset,
-            bytes: bytes.len(),
-        });
+/// Refuses the record at `offset` where its `bytes` are more than could be read back.
+pub fn size(offset: Offset, bytes: usize) -> Result<()> {
+    if bytes > RECORD_BYTES_MAX {
+        return Err(Error::TooLarge { offset, bytes });
     }
-    Ok(bytes)
+    Ok(())
 }
 
 /// What was read at `offset`, if it is what belongs there.

@@ -41,7 +41,6 @@ pub const LOG: &[LogCheck] = &[
     ("many threads append without a gap", many_threads),
     ("reading starts anywhere", reads_from_anywhere),
     ("reopened, it is the same", reopens),
-    ("streams are read newest first", reads_streams),
 ];
 
 /// What a store of blobs promises.
@@ -62,7 +61,7 @@ pub const STATE: &[StateCheck] = &[
     ("keys come in order", state_in_order),
 ];
 
-/// The event that test records carry; about no object, so that they share the stream `engine`.
+/// The event that test records carry; about no object.
 pub fn draft(number: usize) -> Draft {
     let identity = format!("n{number}");
     Draft::news(
@@ -139,10 +138,7 @@ fn read(log: &dyn EventLog, from: u64) -> Vec<Record> {
 fn empty(open: OpenLog<'_>) {
     let log = open();
     assert_eq!(log.head(), Head::default());
-    assert_eq!(
-        log.read(Offset(0)).count() + log.stream("engine").count(),
-        0
-    );
+    assert_eq!(log.read(Offset(0)).count(), 0);
     log.append(&[]).expect("an empty batch is no mistake");
     assert_eq!(log.head(), Head::default());
 }
@@ -190,30 +186,6 @@ fn reads_from_anywhere(open: OpenLog<'_>) {
             .min(20);
         assert_eq!(read(&*log, from), records[skipped..], "from {from}");
     }
-}
-
-fn reads_streams(open: OpenLog<'_>) {
-    let objects = ["podinfo", "podinf", "podinfo2", "redis"];
-    let drafts = (0..40).map(|number| object_draft(objects[number % 4], number));
-    let records = sealed(drafts);
-    let log = open();
-    log.append(&records).expect("these follow");
-    drop(log);
-    let log = open();
-    for stream in objects.map(|object| format!("GitRepository.//{object}")) {
-        let wanted: Vec<_> = records
-            .iter()
-            .rev()
-            .filter(|it| it.stream == stream)
-            .cloned()
-            .collect();
-        let found: Vec<_> = log
-            .stream(&stream)
-            .collect::<Result<_, _>>()
-            .expect("it can be read");
-        assert_eq!((found.len(), found), (10, wanted), "{stream}");
-    }
-    assert_eq!(log.stream("").count() + log.stream("Git").count(), 0);
 }
 
 fn reopens(open: OpenLog<'_>) {

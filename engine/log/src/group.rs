@@ -153,7 +153,7 @@ impl Producer {
     ) -> Result<()> {
         let mut bytes = 0;
         for draft in &drafts {
-            let size = draft.event.payload().len();
+            let size = draft.event.payload_bytes();
             if size > PAYLOAD_BYTES_MAX {
                 return Err(Error::TooLarge {
                     offset: Offset::default(),

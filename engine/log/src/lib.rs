@@ -138,9 +138,6 @@ pub trait EventLog: Send + Sync {
 
     /// Every record from `from` up to the head as it is now, in order, checked against its hash.
     fn read(&self, from: Offset) -> Records<'_>;
-
-    /// The records of one stream (the object they are about), newest first.
-    fn stream(&self, stream: &str) -> Records<'_>;
 }
 
 /// Large things by content. Names are digests of what is stored, which is sealed under a [`Key`].

@@ -50,6 +50,13 @@ impl MemoryLog {
         inner.stopped = None;
     }
 
+    /// The records of one stream (the object they are about), newest first.
+    pub fn stream(&self, stream: &str) -> Records<'_> {
+        let offsets = self.lock().streams.get(stream).cloned();
+        let offsets = offsets.unwrap_or_default().into_iter().rev();
+        Box::new(offsets.map(|offset| self.record(offset)))
+    }
+
     /// Loses every record after `last`, as a disk does that acknowledged what it did not keep.
     pub fn truncate(&self, last: Offset) -> Result<()> {
         let mut inner = self.lock();
@@ -109,7 +116,10 @@ impl EventLog for MemoryLog {
         let chain = check::batch(&inner.chain, batch)?;
         let bytes = batch
             .iter()
-            .map(|record| check::size(record.offset, encode(record)))
+            .map(|record| {
+                let bytes = encode(record);
+                check::size(record.offset, bytes.len()).map(|()| bytes)
+            })
             .collect::<Result<Vec<_>>>()?;
         let fault = inner.fault.take();
         if !matches!(fault, Some(Fault::Lost)) {
@@ -132,17 +142,6 @@ impl EventLog for MemoryLog {
         let last = self.head().offset;
         let from = from.max(Offset::FIRST);
         Box::new((from.0..=last.0).map(|offset| self.record(Offset(offset))))
-    }
-
-    fn stream(&self, stream: &str) -> Records<'_> {
-        let offsets = self.lock().streams.get(stream).cloned();
-        Box::new(
-            offsets
-                .unwrap_or_default()
-                .into_iter()
-                .rev()
-                .map(|offset| self.record(offset)),
-        )
     }
 }
 

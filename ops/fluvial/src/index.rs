@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use fluvial_event::Offset;
+use fluvial_event::{ObjectRef, Offset, Record, Role};
 use fluvial_log::EventLog as _;
 use fluvial_log::index::{Index, IndexStore, step};
 use fluvial_log_rocksdb::{Data, Mode, RocksIndex, RocksLog};
@@ -71,6 +71,17 @@ impl Memory {
         bar.finish_and_clear();
         index.context("run `fluvial log verify` to see what is wrong")
     }
+}
+
+/// The records that are about `object` itself, newest first.
+pub(crate) fn own(
+    index: &Index<'_>,
+    object: &ObjectRef,
+) -> impl Iterator<Item = fluvial_log::Result<Record>> {
+    index
+        .mentions(object, index.end())
+        .filter(|it| it.as_ref().map_or(true, |it| it.role == Role::Subject))
+        .map(|mention| index.record(mention?.offset))
 }
 
 /// A bar on stderr where somebody looks at it, and there is much to read.

@@ -115,7 +115,9 @@ fn cut(mut actor: String) -> String {
 mod tests {
     use super::{Chain, Head};
     use crate::codec::Error;
-    use crate::{Draft, Event, Id, Offset, Record, TermStarted, Timestamp, decode, encode};
+    use crate::{
+        Draft, Event, Id, Offset, Record, TermStarted, Timestamp, decode, encode, encode_into,
+    };
 
     fn records(count: i64) -> Vec<Record> {
         let mut chain = Chain::new(Head::default(), 7);
@@ -179,6 +181,20 @@ mod tests {
                 .unwrap();
             assert_eq!(matches!(error, Error::Gap { .. }), gap, "{error}");
         }
+    }
+
+    #[test]
+    fn records_are_encoded_one_behind_the_other() {
+        let records = records(3);
+        let mut bytes = b"before".to_vec();
+        for record in &records {
+            let start = bytes.len();
+            encode_into(record, &mut bytes);
+            assert_eq!(bytes[start..], encode(record));
+            assert_eq!(decode(&bytes[start..]).unwrap(), *record);
+            assert_eq!(record.event.payload_bytes(), record.event.payload().len());
+        }
+        assert!(bytes.starts_with(b"before"));
     }
 
     #[test]

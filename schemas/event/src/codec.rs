@@ -109,14 +109,21 @@ fn hash_bytes(header: &[u8], stream: &[u8], actor: &[u8]) -> Digest {
 
 /// The bytes of `record`.
 pub fn encode(record: &Record) -> Vec<u8> {
-    let payload = record.event.payload();
-    let mut bytes =
-        Vec::with_capacity(HEADER_BYTES + record.stream.len() + record.actor.len() + payload.len());
-    bytes.extend_from_slice(&header(record, &payload));
+    let mut bytes = Vec::new();
+    encode_into(record, &mut bytes);
+    bytes
+}
+
+/// Adds the bytes of `record` to `bytes`, so that many records share one allocation.
+pub fn encode_into(record: &Record, bytes: &mut Vec<u8>) {
+    let start = bytes.len();
+    bytes.resize(start + HEADER_BYTES, 0);
     bytes.extend_from_slice(record.stream.as_bytes());
     bytes.extend_from_slice(record.actor.as_bytes());
-    bytes.extend_from_slice(&payload);
-    bytes
+    let payload = bytes.len();
+    record.event.payload_into(bytes);
+    let header = header(record, &bytes[payload..]);
+    bytes[start..start + HEADER_BYTES].copy_from_slice(&header);
 }
 
 #[expect(

@@ -45,6 +45,22 @@ macro_rules! events {
                 }
             }
 
+            /// How many bytes [`Event::payload`] has.
+            pub fn payload_bytes(&self) -> usize {
+                match self {
+                    $(Self::$name(message) => message.encoded_len(),)*
+                }
+            }
+
+            /// Adds the payload to `bytes`.
+            pub(crate) fn payload_into(&self, bytes: &mut Vec<u8>) {
+                match self {
+                    $(Self::$name(message) => {
+                        let _infallible = message.encode(bytes);
+                    })*
+                }
+            }
+
             /// Reads a payload of the current version of the type `number`.
             pub(crate) fn read(number: u16, payload: &[u8]) -> Result<Self, Error> {
                 match number {

@@ -26,7 +26,7 @@ mod time;
 mod upcast;
 
 pub use chain::{Chain, Head};
-pub use codec::{Error, HEADER_BYTES, RECORD_BYTES_MAX, decode, encode};
+pub use codec::{Error, HEADER_BYTES, RECORD_BYTES_MAX, decode, encode, encode_into};
 pub use event::{Decision, Event};
 pub use id::{Digest, Id, ParseDigestError};
 pub use proto::*;

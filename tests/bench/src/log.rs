@@ -14,7 +14,7 @@ use fluvial_log_rocksdb::{Data, Mode, RocksLog};
 use fluvial_reduce::World;
 use fluvial_runtime::recover;
 use fluvial_runtime::replay::Replay;
-use rocksdb::{DB, IteratorMode, Options, WriteBatch, WriteOptions};
+use rocksdb::{DB, DBCompressionType, IteratorMode, Options, WriteBatch, WriteOptions};
 use serde::Serialize;
 
 use crate::report::{Row, Table, count, percent, rate};
@@ -24,7 +24,7 @@ use crate::story::Story;
 const BATCHES: [usize; 3] = [1, 100, 1000];
 /// How many writes of one record are enough to know what they cost.
 const SINGLES_MAX: u64 = 3000;
-const APPS: usize = 100;
+const APPS: usize = 1000;
 
 /// What was measured.
 #[derive(Debug, Serialize)]
@@ -124,7 +124,7 @@ fn start(data: &Data, reader: RocksLog) -> Result<f64> {
 /// Writes the records of `from` again, into a log and into RocksDB itself, so many at once.
 fn append(from: &RocksLog, batch: usize, place: &Path) -> Result<Append> {
     let log = Data::new(place.join("log")).open_log(Mode::Write)?;
-    let raw = DB::open(&options(), place.join("raw"))?;
+    let raw = DB::open(&raw_options(), place.join("raw"))?;
     let mut synced = WriteOptions::default();
     synced.set_sync(true);
     let (mut ours, mut theirs, mut written) = (Duration::ZERO, Duration::ZERO, 0);
@@ -152,6 +152,16 @@ fn append(from: &RocksLog, batch: usize, place: &Path) -> Result<Append> {
         raw_per_second: per_second(written, theirs),
         of_raw: theirs.as_secs_f64() / ours.as_secs_f64(),
     })
+}
+
+/// As the log has its records: the same memory before a table is written, the same compression. What the
+/// log adds to it is what is measured.
+fn raw_options() -> Options {
+    let mut options = options();
+    options.set_write_buffer_size(8 << 20);
+    options.set_compression_type(DBCompressionType::Zstd);
+    options.set_track_and_verify_wals_in_manifest(true);
+    options
 }
 
 fn options() -> Options {

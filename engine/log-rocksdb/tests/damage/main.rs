@@ -96,16 +96,13 @@ fn unharmed(root: &Path, records: &[Record]) -> bool {
         return false;
     };
     let read: Result<Vec<_>, _> = log.read(Offset::FIRST).collect();
-    let stream: Result<Vec<_>, _> = log.stream(&records[0].stream).collect();
     let blobs = |log: &RocksLog| {
         records.iter().all(|record| {
             fluvial_log::verify::blobs(&record.event)
                 .all(|it| log.get(&it.parse().unwrap()).is_ok())
         })
     };
-    read.is_ok_and(|it| it == records)
-        && stream.is_ok_and(|it| it.len() == records.len())
-        && blobs(&log)
+    read.is_ok_and(|it| it == records) && blobs(&log)
 }
 
 /// Damages a copy of `root` in every way of `damages`; what is not told must have done no harm.

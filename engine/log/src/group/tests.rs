@@ -43,10 +43,6 @@ impl EventLog for Gated {
     fn read(&self, from: Offset) -> Records<'_> {
         self.log.read(from)
     }
-
-    fn stream(&self, stream: &str) -> Records<'_> {
-        self.log.stream(stream)
-    }
 }
 
 /// Two records for each draft, and a note of what it was told.

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::connect::Globals;
 use crate::data::DataArgs;
+use crate::index::own;
 use crate::output::{self, Format};
 use crate::say;
 use crate::table::Table;
@@ -53,11 +54,12 @@ struct Line {
 }
 
 pub(crate) fn run(globals: &Globals, args: &DeliveriesArgs) -> Result<ExitCode> {
-    let log = args.data.log()?;
     let mut lines = Vec::new();
     if let Some(name) = &args.alert {
         let name = name.rsplit('/').next().unwrap_or(name);
-        for record in log.stream(&alert(&globals.namespace, name).stream()) {
+        let memory = args.data.memory()?;
+        let index = memory.index()?;
+        for record in own(&index, &alert(&globals.namespace, name)) {
             lines.extend(line(
                 record.context("run `fluvial log verify`")?,
                 args.parked,
@@ -67,7 +69,7 @@ pub(crate) fn run(globals: &Globals, args: &DeliveriesArgs) -> Result<ExitCode> 
             }
         }
     } else {
-        for record in log.read(Offset::FIRST) {
+        for record in args.data.log()?.read(Offset::FIRST) {
             lines.extend(line(
                 record.context("run `fluvial log verify`")?,
                 args.parked,

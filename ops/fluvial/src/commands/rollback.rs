@@ -76,7 +76,7 @@ pub(crate) async fn run(globals: &Globals, args: &RollbackArgs) -> Result<ExitCo
     let declared =
         declared.with_context(|| format!("cannot find {place}: see `fluvial get all -A`"))?;
     check(&declared, &place)?;
-    let plan = Plan::make(&args.data.log()?, &object, &target, &args.to, &declared)?;
+    let plan = Plan::make(&args.data.memory()?, &object, &target, &args.to, &declared)?;
     match args.output {
         Some(format) => output::plain(format, &plan)?,
         None => output::print(&plan.text())?,

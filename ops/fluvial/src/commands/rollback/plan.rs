@@ -6,12 +6,13 @@ use std::fmt::Write as _;
 use anyhow::{Context as _, Result, bail, ensure};
 use fluvial_api::rollback;
 use fluvial_event::{Digest, ObjectRef, Offset, Rendered, Timestamp};
-use fluvial_log::{BlobStore, EventLog};
+use fluvial_log::BlobStore;
 use fluvial_view::difference::{self, Change, Difference, Manifests};
 use fluvial_view::rollback::{Missing, Set, Target, current, find};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::index::{Memory, own};
 use crate::json::text;
 use crate::table::truncate_hex;
 
@@ -41,21 +42,21 @@ pub(super) struct Plan {
 
 impl Plan {
     /// The plan, or why there can be none and what to do.
-    pub(super) fn make<L: EventLog + BlobStore>(
-        log: &L,
+    pub(super) fn make(
+        memory: &Memory,
         object: &ObjectRef,
         target: &Target,
         to: &str,
         declared: &Value,
     ) -> Result<Self> {
-        let stream = object.stream();
-        let found = find(log.stream(&stream), target)
+        let (log, index) = (memory.log(), memory.index()?);
+        let found = find(own(&index, object), target)
             .context("cannot read the log: run `fluvial log verify`")?;
         let set = match found {
             Ok(set) => set,
             Err(missing) => bail!("{}", sentence(object, to, &missing)),
         };
-        let held = current(log.stream(&stream))
+        let held = current(own(&index, object))
             .context("cannot read the log: run `fluvial log verify`")?;
         let wanted = wanted(&set);
         let old = manifests(log, &held)?;
