@@ -23,7 +23,11 @@ use crate::live::Seen;
 use crate::name::Name;
 use crate::schedule::retry_ms;
 use crate::table::{Identities, Table};
+pub(crate) use decide::inventory_id;
+pub(crate) use health::{Verdict, verdict};
 pub use owned::Owned;
+pub(crate) use owned::sentence;
+pub(crate) use repair::finding;
 pub use rollback::Hold;
 
 /// How an attempt ended, before that is concluded.
@@ -385,7 +389,7 @@ impl Kustomization {
             changed += u32::from(owned.take(applied));
             self.dirty.push(key);
         }
-        let failure = owned::sentence(&outcome.failures);
+        let failure = sentence(&outcome.failures);
         if is_repair {
             self.core.repaired = Some((changed, failure));
             return;
@@ -423,7 +427,7 @@ impl Kustomization {
             declared.failures = declared.failures.saturating_add(1);
             declared.paused_until = record.time.plus_ms(retry_ms(declared.failures)).0;
         }
-        self.end(false, "PruneFailed", owned::sentence(&outcome.failures));
+        self.end(false, "PruneFailed", sentence(&outcome.failures));
     }
 
     fn conclude(&mut self, concluded: &Concluded, time: Timestamp) {

@@ -16,6 +16,7 @@ mod bystander;
 mod declared;
 mod git_repository;
 mod helm_chart;
+mod helm_release;
 mod helm_repository;
 mod index;
 mod kustomization;
@@ -32,6 +33,7 @@ mod tests;
 mod world;
 
 pub use declared::{Conclusion, Declared, Outstanding, marks};
+pub use helm_release::HelmRelease;
 pub use index::Watched;
 pub use kustomization::{Hold, Kustomization, Owned};
 pub use live::Seen;

@@ -8,6 +8,7 @@ use wincode::{SchemaRead, SchemaWrite};
 
 use crate::alert::{Alert, Provider};
 use crate::bystander::Bystander;
+use crate::helm_release::Core as Release;
 use crate::kustomization::{Core, Owned};
 use crate::live::Seen;
 use crate::name::Name;
@@ -51,6 +52,10 @@ pub enum Key<O = ObjectRef> {
     Alert(O),
     /// A Provider.
     Provider(O),
+    /// A HelmRelease, without its objects.
+    HelmRelease(O),
+    /// An object that a HelmRelease owns.
+    Released(O, O),
 }
 
 /// One stored value.
@@ -64,6 +69,8 @@ pub(crate) enum Value {
     Bystander(Box<Bystander>),
     Alert(Box<Alert>),
     Provider(Box<Provider>),
+    HelmRelease(Box<Release>),
+    Released(Box<Owned>),
 }
 
 impl Key<Name> {
@@ -78,6 +85,8 @@ impl Key<Name> {
             Self::Bystander(object) => Key::Bystander(object),
             Self::Alert(object) => Key::Alert(object),
             Self::Provider(object) => Key::Provider(object),
+            Self::HelmRelease(object) => Key::HelmRelease(object),
+            Self::Released(object, owned) => Key::Released(object, owned),
         };
         wincode::serialize(&stored).expect("names are within the limits of their own lengths")
     }
@@ -88,11 +97,12 @@ pub(crate) fn to_bytes(value: &Value) -> Vec<u8> {
         Value::Clock(time) => write(time),
         Value::Source(source) => write(&**source),
         Value::Kustomization(core) => write(&**core),
-        Value::Owned(owned) => write(&**owned),
+        Value::Owned(owned) | Value::Released(owned) => write(&**owned),
         Value::Seen(seen) => write(&**seen),
         Value::Bystander(bystander) => write(&**bystander),
         Value::Alert(alert) => write(&**alert),
         Value::Provider(provider) => write(&**provider),
+        Value::HelmRelease(core) => write(&**core),
     };
     let mut bytes = vec![LAYOUT];
     bytes.extend_from_slice(&body);
@@ -114,6 +124,8 @@ pub(crate) fn from_bytes(key: &[u8], value: &[u8]) -> Result<(Key, Value), Error
         Key::Bystander(_) => Value::Bystander(read(body)?),
         Key::Alert(_) => Value::Alert(read(body)?),
         Key::Provider(_) => Value::Provider(read(body)?),
+        Key::HelmRelease(_) => Value::HelmRelease(read(body)?),
+        Key::Released(..) => Value::Released(read(body)?),
     };
     Ok((key, value))
 }

@@ -2,6 +2,7 @@
 
 mod absurd;
 mod helm;
+mod helm_release;
 mod rollback;
 
 use fluvial_event::{

@@ -6,11 +6,13 @@ mod touched;
 
 use std::collections::BTreeSet;
 
+use fluvial_api::kinds;
 use fluvial_event::{Decision, Event, Id, ObjectRef, ObjectsApplied, Record, Timestamp};
 
 use crate::alert::{Alert, Provider};
 use crate::bystander::Bystander;
 use crate::helm_chart;
+use crate::helm_release::{HelmRelease, has_drifted};
 use crate::index::{Index, Links};
 use crate::kustomization::Kustomization;
 use crate::live::Seen;
@@ -47,6 +49,7 @@ pub struct World {
     now: Timestamp,
     pub(crate) sources: Table<Source>,
     pub(crate) kustomizations: Table<Kustomization>,
+    pub(crate) releases: Table<HelmRelease>,
     bystanders: Table<Bystander>,
     alerts: Table<Alert>,
     providers: Table<Provider>,
@@ -65,6 +68,7 @@ pub struct World {
 enum Kind {
     Source,
     Kustomization,
+    HelmRelease,
     Alert,
     Provider,
     Bystander,
@@ -77,6 +81,12 @@ impl Kind {
                 Self::Source
             }
             ("kustomize.toolkit.fluxcd.io", "Kustomization") => Self::Kustomization,
+            // What is decided here is carried out once the kind is said to be reconciled.
+            ("helm.toolkit.fluxcd.io", "HelmRelease")
+                if kinds::HELM_RELEASE.is_reconciled || cfg!(test) =>
+            {
+                Self::HelmRelease
+            }
             ("notification.toolkit.fluxcd.io", "Alert") => Self::Alert,
             ("notification.toolkit.fluxcd.io", "Provider") => Self::Provider,
             _ => Self::Bystander,
@@ -178,10 +188,14 @@ impl World {
         let Some(suspects) = self.suspects.get_mut(object) else {
             return;
         };
-        let owned = self.kustomizations.get(object).map(Kustomization::owned);
+        let kustomization = self.kustomizations.get(object);
+        let release = self.releases.get(object);
         while let Some(suspect) = suspects.new.pop() {
-            let owned = owned.and_then(|owned| owned.get(&suspect));
-            if owned.is_some_and(|owned| owned.has_drifted(self.seen.get(&suspect))) {
+            let seen = self.seen.get(&suspect);
+            let owned = kustomization.and_then(|it| it.one(&suspect));
+            let owned = owned.is_some_and(|owned| owned.has_drifted(seen));
+            let released = release.and_then(|it| it.one(&suspect));
+            if owned || released.is_some_and(|owned| has_drifted(owned, seen)) {
                 suspects.all.insert(suspect, false);
             } else {
                 suspects.all.remove(&suspect);
@@ -210,6 +224,10 @@ impl World {
             Kind::Kustomization => {
                 let kustomization = self.kustomizations.get(object);
                 kustomization.map(|it| it.decide(object, now, self))
+            }
+            Kind::HelmRelease => {
+                let release = self.releases.get(object);
+                release.map(|it| it.decide(object, now, self))
             }
             Kind::Alert => self.alerts.get(object).map(|it| it.decide(object, now)),
             Kind::Provider => self.providers.get(object).map(|it| it.decide(object, now)),
@@ -264,6 +282,11 @@ impl World {
                 kustomization.evolve(record, &self.seen);
                 self.settle_kustomization(object);
             }
+            Kind::HelmRelease => {
+                let release = self.releases.get_or_default(object);
+                release.evolve(record, &self.seen);
+                self.settle_release(object);
+            }
             Kind::Alert => {
                 self.alerts.get_or_default(object).evolve(record);
                 self.dirty.mark(Key::Alert(object.clone()));
@@ -298,11 +321,30 @@ impl World {
         }
     }
 
+    /// The same after a HelmRelease evolved.
+    fn settle_release(&mut self, object: &Name) {
+        self.dirty.mark(Key::HelmRelease(object.clone()));
+        let Some(release) = self.releases.get_mut(object) else {
+            return;
+        };
+        let dirty = std::mem::take(&mut release.dirty);
+        let is_unlinked = std::mem::take(&mut release.is_unlinked);
+        for owned in dirty {
+            self.suspect(object, &owned);
+            self.dirty.mark(Key::Released(object.clone(), owned));
+        }
+        if is_unlinked {
+            self.relink(object);
+        }
+    }
+
     /// Whether the index is as if made from nothing.
     #[cfg(test)]
     pub(crate) fn is_linked(&self) -> bool {
         let mut index = Index::default();
-        for object in self.kustomizations.names().chain(self.sources.names()) {
+        let kustomizations = self.kustomizations.names();
+        let others = self.releases.names().chain(self.sources.names());
+        for object in kustomizations.chain(others) {
             index.set(object, self.links(object));
         }
         index == self.index
@@ -318,6 +360,9 @@ impl World {
     }
 
     fn links(&self, object: &Name) -> Links {
+        if let Some(release) = self.releases.get(object) {
+            return release.links(object);
+        }
         if let Some(source) = self.sources.get(object) {
             let chart = (object.kind == "HelmChart")
                 .then(|| helm_chart::spec_of(source))
@@ -447,6 +492,13 @@ impl World {
             self.dirty.mark(Key::Kustomization(object.clone()));
             for owned in kustomization.owned.names() {
                 self.dirty.mark(Key::Owned(object.clone(), owned.clone()));
+            }
+        }
+        if let Some(release) = self.releases.remove(object) {
+            self.dirty.mark(Key::HelmRelease(object.clone()));
+            for owned in release.owned.names() {
+                self.dirty
+                    .mark(Key::Released(object.clone(), owned.clone()));
             }
         }
         self.suspects.remove(object);

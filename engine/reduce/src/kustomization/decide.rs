@@ -509,7 +509,7 @@ impl Kustomization {
     }
 }
 
-fn inventory_id(object: &ObjectRef) -> String {
+pub(crate) fn inventory_id(object: &ObjectRef) -> String {
     let ObjectRef {
         group,
         kind,

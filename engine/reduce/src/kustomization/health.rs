@@ -9,7 +9,7 @@ use super::{Attempt, Kustomization};
 use crate::world::World;
 
 /// What a set of objects amounts to.
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     Current,
     /// Not yet, and who is missing.
     Waiting(String),
@@ -82,7 +82,7 @@ impl Kustomization {
 }
 
 /// Failure first, then what is missing. The sentences are Flux's.
-fn verdict<'a>(objects: impl Iterator<Item = (Cow<'a, ObjectRef>, Health)>) -> Verdict {
+pub(crate) fn verdict<'a>(objects: impl Iterator<Item = (Cow<'a, ObjectRef>, Health)>) -> Verdict {
     let unhealthy: Vec<_> = objects
         .filter(|(_, health)| *health != Health::Current)
         .collect();

@@ -43,6 +43,14 @@ impl Owned {
         }
     }
 
+    /// What somebody else released: held to its manifest, never seen when it was applied.
+    pub(crate) fn released(rendered: Rendered) -> Self {
+        Self {
+            rendered,
+            ..Self::default()
+        }
+    }
+
     /// What is about to be applied, and may never be: held to nothing yet.
     pub(crate) fn intended(rendered: &Rendered) -> Self {
         let rendered = Rendered {

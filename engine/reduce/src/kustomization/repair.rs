@@ -89,7 +89,7 @@ impl Kustomization {
 }
 
 /// `Deployment/apps/podinfo: spec.replicas changed by kubectl-edit`.
-fn finding(object: &ObjectRef, owned: &Owned, seen: Option<&Seen>) -> String {
+pub(crate) fn finding(object: &ObjectRef, owned: &Owned, seen: Option<&Seen>) -> String {
     const NAMED_MAX: usize = 5;
     let Some(seen) = seen.filter(|seen| !seen.gone) else {
         return format!("{object}: deleted");

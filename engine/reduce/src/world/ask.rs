@@ -8,6 +8,7 @@ use fluvial_event::{Artifact, Id, ObjectRef, Timestamp};
 use super::{Kind, World};
 use crate::bystander::Bystander;
 use crate::declared::{Declared, Outstanding};
+use crate::helm_release::HelmRelease;
 use crate::index::Watched;
 use crate::kustomization::Kustomization;
 use crate::live::Seen;
@@ -154,6 +155,11 @@ impl World {
         &self.kustomizations
     }
 
+    /// The HelmReleases.
+    pub fn releases(&self) -> &Table<HelmRelease> {
+        &self.releases
+    }
+
     /// Every declared object, with its uid.
     pub fn declared(&self) -> impl Iterator<Item = (&ObjectRef, &Declared)> {
         let all = self.names().filter_map(|name| self.entry(name));
@@ -165,6 +171,7 @@ impl World {
         let sources = self.sources.names();
         sources
             .chain(self.kustomizations.names())
+            .chain(self.releases.names())
             .chain(self.bystanders.names())
             .chain(self.alerts.names())
             .chain(self.providers.names())
@@ -202,6 +209,7 @@ impl World {
         match Kind::of(object.object()) {
             Kind::Source => of(self.sources.entry(object), |it| &it.declared),
             Kind::Kustomization => of(self.kustomizations.entry(object), |it| &it.core.declared),
+            Kind::HelmRelease => of(self.releases.entry(object), |it| &it.core.declared),
             Kind::Alert => of(self.alerts.entry(object), |it| &it.declared),
             Kind::Provider => of(self.providers.entry(object), |it| &it.declared),
             Kind::Bystander => of(self.bystanders.entry(object), Bystander::declared),
@@ -239,9 +247,10 @@ impl World {
     /// The manifest that a watched object is held to: that of the attempt in hand, else the applied.
     pub fn manifest_of(&self, object: &ObjectRef) -> Option<&str> {
         let watched = self.watched(object)?;
-        watched
-            .by
-            .iter()
-            .find_map(|by| self.kustomizations.get(by)?.manifest_of(object))
+        watched.by.iter().find_map(|by| {
+            let released = self.releases.get(by);
+            let released = released.and_then(|it| it.manifest_of(object));
+            released.or_else(|| self.kustomizations.get(by)?.manifest_of(object))
+        })
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use fluvial_event::{Digest, Timestamp};
 
 use super::World;
+use crate::helm_release::HelmRelease;
 use crate::kustomization::Kustomization;
 use crate::name::Name;
 use crate::state::{self, Error, Key, Value};
@@ -12,7 +13,7 @@ use crate::state::{self, Error, Key, Value};
 /// How the world is stored and read back.
 impl World {
     /// The format of what is stored: a state of another one is folded again.
-    pub const FORMAT: &str = "world/5";
+    pub const FORMAT: &str = "world/6";
 
     /// What changed since this was last asked: keys with their values, `None` for what is gone.
     pub fn changes(&mut self) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
@@ -44,6 +45,15 @@ impl World {
                 .get(object)
                 .and_then(|it| it.owned.get(owned))
                 .map(|it| Value::Owned(Box::new(it.clone()))),
+            Key::HelmRelease(object) => self
+                .releases
+                .get(object)
+                .map(|it| Value::HelmRelease(Box::new(it.core.clone()))),
+            Key::Released(object, owned) => self
+                .releases
+                .get(object)
+                .and_then(|it| it.owned.get(owned))
+                .map(|it| Value::Released(Box::new(it.clone()))),
             Key::Seen(object) => self
                 .seen
                 .get(object)
@@ -79,6 +89,11 @@ impl World {
                     .map(|it| Key::Owned(object.clone(), it.clone())),
             );
         }
+        for (object, release) in self.releases.iter() {
+            keys.insert(Key::HelmRelease(object.clone()));
+            let owned = release.owned.names();
+            keys.extend(owned.map(|it| Key::Released(object.clone(), it.clone())));
+        }
         keys
     }
 
@@ -106,6 +121,7 @@ impl World {
     {
         let mut world = Self::default();
         let mut owned = Vec::new();
+        let mut released = Vec::new();
         for pair in pairs {
             let (key, value) = pair.map_err(|error| Error(error.to_string()))?;
             match state::from_bytes(&key, &value)? {
@@ -119,6 +135,13 @@ impl World {
                         .insert(Name::of(&object), Kustomization::restored(*core));
                 }
                 (Key::Owned(object, key), Value::Owned(value)) => owned.push((object, key, *value)),
+                (Key::HelmRelease(object), Value::HelmRelease(core)) => {
+                    let release = HelmRelease::restored(*core);
+                    world.releases.insert(Name::of(&object), release);
+                }
+                (Key::Released(object, key), Value::Released(value)) => {
+                    released.push((object, key, *value));
+                }
                 (Key::Seen(object), Value::Seen(seen)) => {
                     world.seen.insert(Name::of(&object), *seen);
                 }
@@ -142,12 +165,17 @@ impl World {
             kustomization.owned.insert(key.clone(), value);
             world.suspect(&Name::of(&object), &key);
         }
-        let all: Vec<_> = world
-            .kustomizations
-            .names()
-            .chain(world.sources.names())
-            .cloned()
-            .collect();
+        for (object, key, value) in released {
+            let Some(release) = world.releases.get_mut(&object) else {
+                return Err(Error(format!("{object} owns objects but is not there")));
+            };
+            let key = Name::of(&key);
+            release.owned.insert(key.clone(), value);
+            world.suspect(&Name::of(&object), &key);
+        }
+        let all = world.kustomizations.names().chain(world.releases.names());
+        let all = all.chain(world.sources.names());
+        let all: Vec<_> = all.cloned().collect();
         for object in &all {
             world.relink(object);
         }
@@ -171,6 +199,7 @@ impl PartialEq for World {
         self.now == other.now
             && self.sources == other.sources
             && self.kustomizations == other.kustomizations
+            && self.releases == other.releases
             && self.bystanders == other.bystanders
             && self.alerts == other.alerts
             && self.providers == other.providers

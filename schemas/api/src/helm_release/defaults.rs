@@ -1,12 +1,14 @@
 //! What holds where a spec says nothing: Flux's defaults, and the names that follow from a spec.
 
+use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    ActionStrategy, CrdsPolicy, DriftDetection, DriftMode, HelmReleaseSpec, Install,
+    ActionStrategy, CrdsPolicy, DriftDetection, DriftMode, HelmReleaseSpec, Install, PostRenderer,
     RELEASE_NAME_CHARACTERS_MAX, Remediation, RemediationStrategy, StrategyName, TestFilter,
     Upgrade,
 };
+use crate::reference::{Image, Patch};
 use crate::{Duration, Metadata};
 
 /// How long an action may take.
@@ -59,6 +61,22 @@ impl HelmReleaseSpec {
     /// How many of Helm's records are kept; 0 for all.
     pub fn max_history_or_default(&self) -> i64 {
         self.max_history.unwrap_or(HISTORY_MAX)
+    }
+
+    /// The digest of the post-renderers as Flux takes it: of Go's JSON; empty where there are none.
+    pub fn post_renderers_digest(&self) -> String {
+        self.post_renderers
+            .as_ref()
+            .map(|renderers| digest(&renderers.iter().map(post_renderer).collect::<Vec<_>>()))
+            .unwrap_or_default()
+    }
+
+    /// The digest of the common metadata as Flux takes it; empty where there is none.
+    pub fn common_metadata_digest(&self) -> String {
+        self.common_metadata
+            .as_ref()
+            .map(digest)
+            .unwrap_or_default()
     }
 
     /// What to do about drift.
@@ -122,6 +140,88 @@ impl Remediation {
     pub fn is_exhausted(&self, failures: i64) -> bool {
         self.retries >= 0 && failures > self.retries
     }
+}
+
+/// A post-renderer in the order of helm-controller's fields.
+#[derive(Serialize)]
+struct PostRendererOfGo<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kustomize: Option<KustomizeOfGo<'a>>,
+}
+
+#[derive(Serialize)]
+struct KustomizeOfGo<'a> {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    patches: Vec<PatchOfGo<'a>>,
+    #[serde(skip_serializing_if = "<[Image]>::is_empty")]
+    images: &'a [Image],
+}
+
+#[derive(Serialize)]
+struct PatchOfGo<'a> {
+    patch: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<SelectorOfGo<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SelectorOfGo<'a> {
+    #[serde(skip_serializing_if = "str::is_empty")]
+    group: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    version: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    kind: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    namespace: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    name: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    annotation_selector: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    label_selector: &'a str,
+}
+
+fn post_renderer(renderer: &PostRenderer) -> PostRendererOfGo<'_> {
+    PostRendererOfGo {
+        kustomize: renderer.kustomize.as_ref().map(|kustomize| KustomizeOfGo {
+            patches: kustomize.patches.iter().map(patch_of_go).collect(),
+            images: &kustomize.images,
+        }),
+    }
+}
+
+fn patch_of_go(patch: &Patch) -> PatchOfGo<'_> {
+    PatchOfGo {
+        patch: &patch.patch,
+        target: patch.target.as_ref().map(|target| SelectorOfGo {
+            group: &target.group,
+            version: &target.version,
+            kind: &target.kind,
+            namespace: &target.namespace,
+            name: &target.name,
+            annotation_selector: &target.annotation_selector,
+            label_selector: &target.label_selector,
+        }),
+    }
+}
+
+/// SHA-256 of what Go's JSON encoder writes: with `<`, `>` and `&` escaped, and a line end.
+fn digest(value: &impl Serialize) -> String {
+    let json = serde_json::to_string(value).unwrap_or_default();
+    let mut json = json
+        .replace('<', "\\u003c")
+        .replace('>', "\\u003e")
+        .replace('&', "\\u0026");
+    json.push('\n');
+    format!("sha256:{}", hex(&Sha256::digest(json.as_bytes())))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 fn retry_interval(strategy: Option<&ActionStrategy>) -> Option<Duration> {
