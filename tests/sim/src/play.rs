@@ -116,6 +116,16 @@ impl Play {
         held(self.sim.calm(minutes * 60_000));
     }
 
+    /// What a deposed leader has under way hangs until its successor is done; so much time passes on either side.
+    pub fn linger(&mut self, minutes: i64) {
+        for (_, later) in &mut self.sim.deposed {
+            *later = usize::MAX;
+        }
+        self.minutes(minutes);
+        held(self.sim.haunt(true));
+        self.minutes(minutes);
+    }
+
     /// A little time passes, and something may be under way at the end of it.
     pub fn pause(&mut self, ms: i64) {
         held(self.sim.calm(ms));

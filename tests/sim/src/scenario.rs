@@ -76,6 +76,10 @@ pub const ALL: &[(&str, Scenario)] = &[
         order::a_dependent_follows_its_dependency_in_order,
     ),
     (
+        "a_deposed_leader_adds_a_field_late_and_it_is_taken_off",
+        engine::a_deposed_leader_adds_a_field_late_and_it_is_taken_off,
+    ),
+    (
         "a_deposed_leader_prunes_late_and_is_healed",
         engine::a_deposed_leader_prunes_late_and_is_healed,
     ),

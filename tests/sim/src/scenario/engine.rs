@@ -44,6 +44,21 @@ pub(super) fn a_deposed_leader_writes_late_and_is_healed(it: &mut Play) {
     assert_eq!(it.value(&config("a"), "besides"), "", "the third sets none");
 }
 
+pub(super) fn a_deposed_leader_adds_a_field_late_and_it_is_taken_off(it: &mut Play) {
+    it.commit(&[("p", vec![config("a")])]);
+    it.declare("k", spec("s0", "p"));
+    it.minutes(5);
+    let second = config("a").with("data", "2").with("besides", "x");
+    it.commit(&[("p", vec![second])]);
+    it.until(|it| it.sim.does("ApplyObjects"));
+    it.sim.depose();
+    // The third version only takes the field away, so that no other change gives the late apply away.
+    it.commit(&[("p", vec![config("a").with("data", "2")])]);
+    it.linger(5);
+    assert_eq!(it.value(&config("a"), "besides"), "");
+    assert!(it.ready("k"));
+}
+
 pub(super) fn a_deposed_leader_prunes_late_and_is_healed(it: &mut Play) {
     let both = vec![config("a"), config("b")];
     it.commit(&[("p", both.clone())]);
