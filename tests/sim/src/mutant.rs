@@ -131,7 +131,7 @@ mutants! {
         "‹!spec.suspend && spec.deletes_objects()›" => "!spec.suspend";
     "loses-state": "what an apply answered is not stored",
         "engine/reduce/src/kustomization.rs",
-        "changed += u32::from(owned.take(applied));\n            ‹self.dirty.push(key)›;" => "false";
+        "changed += u32::from(owned.take(applied));\n            ‹self.dirty.push(key)›;" => "()";
     "loses-timers": "nothing wakes an object when its time has come",
         "engine/reduce/src/world.rs",
         "‹self.queue.insert((time, object.clone()))›;" => "false";
