@@ -118,10 +118,9 @@ impl Play {
 
     /// What a deposed leader has under way hangs until its successor is done; so much time passes on either side.
     pub fn linger(&mut self, minutes: i64) {
-        for (_, later) in &mut self.sim.deposed {
-            *later = usize::MAX;
-        }
+        let late = std::mem::take(&mut self.sim.deposed);
         self.minutes(minutes);
+        self.sim.deposed.extend(late);
         held(self.sim.haunt(true));
         self.minutes(minutes);
     }
