@@ -170,7 +170,7 @@ fn attacks() -> Vec<Attack> {
             "B3",
             "deep",
             one(&"[".repeat(100_000)),
-            &["deep/a.yaml", "limit"],
+            &["deep/a.yaml", "nested more than"],
         ),
         (
             "B3",
