@@ -79,7 +79,6 @@ fn killed_twenty_times_while_everything_changes_it_converges() {
 }
 
 #[test]
-#[ignore = "fails two times of three: a Deployment is not seen to go on after etcd was killed"]
 fn the_api_server_and_etcd_may_be_killed_in_the_middle_of_applies() {
     outages::outages();
 }
