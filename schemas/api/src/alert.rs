@@ -7,29 +7,24 @@ use regex::Regex;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::git_repository::is_false;
+use crate::omit::is_false;
 use crate::reference::LocalReference;
 use crate::schema::{
     Form, Schema, formed, list, map, object,
     shared::{local_reference, suspend},
     text, word,
 };
-use crate::{Error, Metadata, kinds};
+use crate::{Error, Metadata, Object, Spec, kinds};
 
 /// An Alert of any version. It has no status: readers take it for ready.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Alert {
-    /// Who it is.
-    pub metadata: Metadata,
-    /// What is asked for.
-    pub spec: AlertSpec,
-}
+pub type Alert = Object<AlertSpec>;
 
-impl Alert {
-    /// Reads an object of any version ever published; the first invalid field is the error.
-    pub fn read(object: &Value) -> Result<Self, Error> {
+impl Spec for AlertSpec {
+    type Status = ();
+
+    fn read(object: &Value) -> Result<(Metadata, Self, Self::Status), Error> {
         let (metadata, spec) = kinds::ALERT.read_static(object, &SPEC)?;
-        Ok(Self { metadata, spec })
+        Ok((metadata, spec, ()))
     }
 }
 

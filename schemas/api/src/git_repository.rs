@@ -7,37 +7,23 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use wincode::{SchemaRead, SchemaWrite};
 
+use crate::omit::is_false;
 use crate::reference::{AccessFrom, LocalReference};
 use crate::status::Artifact;
-use crate::{Condition, Duration, Error, Metadata, kinds};
+use crate::{Condition, Duration, Error, Metadata, Object, Spec, kinds};
 
 pub(crate) use schema::{spec as spec_schema, status as status_schema};
 pub(crate) use url::WITHHELD;
 pub use url::shown;
 
 /// A GitRepository of any version.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GitRepository {
-    /// Who it is.
-    pub metadata: Metadata,
-    /// What is asked for.
-    pub spec: GitRepositorySpec,
-    /// What was last said about it.
-    pub status: GitRepositoryStatus,
-}
+pub type GitRepository = Object<GitRepositorySpec>;
 
-impl GitRepository {
-    /// Reads an object of any version ever published.
-    ///
-    /// Unknown fields are ignored and defaults filled in; the first invalid field is the error.
-    pub fn read(object: &Value) -> Result<Self, Error> {
-        let (metadata, spec, status) =
-            kinds::GIT_REPOSITORY.read(object, &schema::SPEC, &schema::STATUS)?;
-        Ok(Self {
-            metadata,
-            spec,
-            status,
-        })
+impl Spec for GitRepositorySpec {
+    type Status = GitRepositoryStatus;
+
+    fn read(object: &Value) -> Result<(Metadata, Self, Self::Status), Error> {
+        kinds::GIT_REPOSITORY.read(object, &schema::SPEC, &schema::STATUS)
     }
 }
 
@@ -222,14 +208,6 @@ pub struct GitRepositoryStatus {
     /// The request that was last acted on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_handled_reconcile_at: Option<String>,
-}
-
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde calls it with a reference"
-)]
-pub(crate) fn is_false(value: &bool) -> bool {
-    !value
 }
 
 #[cfg(test)]

@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use wincode::{SchemaRead, SchemaWrite};
 
-use crate::git_repository::is_false;
+use crate::omit::is_false;
 use crate::reference::{AccessFrom, LocalReference};
 use crate::status::Artifact;
-use crate::{Condition, Duration, Error, Metadata, kinds};
+use crate::{Condition, Duration, Error, Metadata, Object, Spec, kinds};
 
 pub(crate) use schema::{spec as spec_schema, status as status_schema};
 
@@ -17,28 +17,13 @@ pub(crate) use schema::{spec as spec_schema, status as status_schema};
 pub const VALUES_FILE: &str = "values.yaml";
 
 /// A HelmChart of any version.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HelmChart {
-    /// Who it is.
-    pub metadata: Metadata,
-    /// What is asked for.
-    pub spec: HelmChartSpec,
-    /// What was last said about it.
-    pub status: HelmChartStatus,
-}
+pub type HelmChart = Object<HelmChartSpec>;
 
-impl HelmChart {
-    /// Reads an object of any version ever published.
-    ///
-    /// Unknown fields are ignored and defaults filled in; the first invalid field is the error.
-    pub fn read(object: &Value) -> Result<Self, Error> {
-        let (metadata, spec, status) =
-            kinds::HELM_CHART.read(object, &schema::SPEC, &schema::STATUS)?;
-        Ok(Self {
-            metadata,
-            spec,
-            status,
-        })
+impl Spec for HelmChartSpec {
+    type Status = HelmChartStatus;
+
+    fn read(object: &Value) -> Result<(Metadata, Self, Self::Status), Error> {
+        kinds::HELM_CHART.read(object, &schema::SPEC, &schema::STATUS)
     }
 }
 

@@ -14,14 +14,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use wincode::{SchemaRead, SchemaWrite};
 
-use crate::git_repository::is_false;
 use crate::kustomization::HealthCheckExpression;
+use crate::omit::is_false;
 use crate::reference::{
     CommonMetadata, DependencyReference, Image, Json6902Patch, KubeConfig, LocalReference, Patch,
     SourceReference,
 };
 use crate::status::ResourceInventory;
-use crate::{Condition, Duration, Error, Metadata, kinds};
+use crate::{Condition, Duration, Error, Metadata, Object, Spec, kinds};
 
 pub use action::{
     ActionStrategy, CrdsPolicy, DriftDetection, DriftMode, Install, Remediation,
@@ -38,30 +38,17 @@ pub(crate) use schema::{spec as spec_schema, status as status_schema};
 pub const RELEASE_NAME_CHARACTERS_MAX: usize = 53;
 
 /// A HelmRelease of any version.
-#[derive(Clone, Debug, PartialEq)]
-pub struct HelmRelease {
-    /// Who it is.
-    pub metadata: Metadata,
-    /// What is asked for.
-    pub spec: HelmReleaseSpec,
-    /// What was last said about it.
-    pub status: HelmReleaseStatus,
+pub type HelmRelease = Object<HelmReleaseSpec>;
+
+impl Spec for HelmReleaseSpec {
+    type Status = HelmReleaseStatus;
+
+    fn read(object: &Value) -> Result<(Metadata, Self, Self::Status), Error> {
+        kinds::HELM_RELEASE.read(object, &schema::SPEC, &schema::STATUS)
+    }
 }
 
 impl HelmRelease {
-    /// Reads an object of any version ever published.
-    ///
-    /// Unknown fields are ignored and defaults filled in; the first invalid field is the error.
-    pub fn read(object: &Value) -> Result<Self, Error> {
-        let (metadata, spec, status) =
-            kinds::HELM_RELEASE.read(object, &schema::SPEC, &schema::STATUS)?;
-        Ok(Self {
-            metadata,
-            spec,
-            status,
-        })
-    }
-
     /// What an earlier engine said of it, as far as it can be read.
     pub fn read_status(object: &Value) -> Result<HelmReleaseStatus, Error> {
         let read: Result<(Metadata, Value, HelmReleaseStatus), Error> =

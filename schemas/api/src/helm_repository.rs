@@ -9,10 +9,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use wincode::{SchemaRead, SchemaWrite};
 
-use crate::git_repository::{WITHHELD, is_false, shown};
+use crate::git_repository::{WITHHELD, shown};
+use crate::omit::is_false;
 use crate::reference::{AccessFrom, LocalReference};
 use crate::status::Artifact;
-use crate::{Condition, Duration, Error, Metadata, kinds};
+use crate::{Condition, Duration, Error, Metadata, Object, Spec, kinds};
 
 pub(crate) use schema::{spec as spec_schema, status as status_schema};
 
@@ -22,28 +23,13 @@ pub const INTERVAL_DEFAULT: Duration = Duration::from_seconds(60);
 pub const TIMEOUT_DEFAULT: Duration = Duration::from_seconds(60);
 
 /// A HelmRepository of any version.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HelmRepository {
-    /// Who it is.
-    pub metadata: Metadata,
-    /// What is asked for.
-    pub spec: HelmRepositorySpec,
-    /// What was last said about it.
-    pub status: HelmRepositoryStatus,
-}
+pub type HelmRepository = Object<HelmRepositorySpec>;
 
-impl HelmRepository {
-    /// Reads an object of any version ever published.
-    ///
-    /// Unknown fields are ignored and defaults filled in; the first invalid field is the error.
-    pub fn read(object: &Value) -> Result<Self, Error> {
-        let (metadata, spec, status) =
-            kinds::HELM_REPOSITORY.read(object, &schema::SPEC, &schema::STATUS)?;
-        Ok(Self {
-            metadata,
-            spec,
-            status,
-        })
+impl Spec for HelmRepositorySpec {
+    type Status = HelmRepositoryStatus;
+
+    fn read(object: &Value) -> Result<(Metadata, Self, Self::Status), Error> {
+        kinds::HELM_REPOSITORY.read(object, &schema::SPEC, &schema::STATUS)
     }
 }
 

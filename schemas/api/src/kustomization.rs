@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use wincode::{SchemaRead, SchemaWrite};
 
-use crate::git_repository::is_false;
+use crate::omit::is_false;
 use crate::reference::{
     CommonMetadata, DependencyReference, Image, Json6902Patch, KubeConfig, LocalReference,
     ObjectReference, Patch, Selector, SourceReference,
 };
 use crate::status::{ResourceInventory, Snapshot};
-use crate::{Condition, Duration, Error, Metadata, kinds};
+use crate::{Condition, Duration, Error, Metadata, Object, Spec, kinds};
 
 pub(crate) use schema::{spec as spec_schema, status as status_schema};
 
@@ -22,30 +22,17 @@ pub(crate) use schema::{spec as spec_schema, status as status_schema};
 pub const TIMEOUT_MIN: Duration = Duration::from_seconds(30);
 
 /// A Kustomization of any version.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Kustomization {
-    /// Who it is.
-    pub metadata: Metadata,
-    /// What is asked for.
-    pub spec: KustomizationSpec,
-    /// What was last said about it.
-    pub status: KustomizationStatus,
+pub type Kustomization = Object<KustomizationSpec>;
+
+impl Spec for KustomizationSpec {
+    type Status = KustomizationStatus;
+
+    fn read(object: &Value) -> Result<(Metadata, Self, Self::Status), Error> {
+        kinds::KUSTOMIZATION.read(object, &schema::SPEC, &schema::STATUS)
+    }
 }
 
 impl Kustomization {
-    /// Reads an object of any version ever published.
-    ///
-    /// Unknown fields are ignored and defaults filled in; the first invalid field is the error.
-    pub fn read(object: &Value) -> Result<Self, Error> {
-        let (metadata, spec, status) =
-            kinds::KUSTOMIZATION.read(object, &schema::SPEC, &schema::STATUS)?;
-        Ok(Self {
-            metadata,
-            spec,
-            status,
-        })
-    }
-
     /// The namespace of the source.
     pub fn source_namespace(&self) -> &str {
         self.spec

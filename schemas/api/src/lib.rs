@@ -1,6 +1,6 @@
 //! The Flux API as data: every kind, every field, every version ever published, in one model.
 //!
-//! Entry points: [`GitRepository::read`] and [`Kustomization::read`] turn an object of any version
+//! Entry points: [`Object::read`], as in `Kustomization::read(..)`, turns an object of any version
 //! into the model; [`crd::all`] gives the definitions that a cluster must hold.
 //!
 //! What callers may rely on:
@@ -27,6 +27,8 @@ pub mod helm_repository;
 pub mod kinds;
 pub mod kustomization;
 pub mod metadata;
+pub mod object;
+mod omit;
 pub mod provider;
 pub mod reason;
 pub mod reference;
@@ -44,6 +46,7 @@ pub use helm_release::{HelmRelease, HelmReleaseSpec, HelmReleaseStatus};
 pub use helm_repository::{HelmRepository, HelmRepositorySpec, HelmRepositoryStatus};
 pub use kustomization::{Kustomization, KustomizationSpec, KustomizationStatus};
 pub use metadata::Metadata;
+pub use object::{Object, Spec};
 pub use provider::{Provider, ProviderSpec};
 pub use reason::Reason;
 pub use rollback::Rollback;

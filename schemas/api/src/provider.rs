@@ -5,29 +5,24 @@ use std::sync::LazyLock;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::git_repository::is_false;
+use crate::omit::is_false;
 use crate::reference::LocalReference;
 use crate::schema::{
     Form, Rule, Schema, formed, object,
     shared::{TIMEOUT, duration, local_reference, suspend},
     text, word,
 };
-use crate::{Duration, Error, Metadata, kinds};
+use crate::{Duration, Error, Metadata, Object, Spec, kinds};
 
 /// A Provider of any version. It has no status: readers take it for ready.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Provider {
-    /// Who it is.
-    pub metadata: Metadata,
-    /// What is asked for.
-    pub spec: ProviderSpec,
-}
+pub type Provider = Object<ProviderSpec>;
 
-impl Provider {
-    /// Reads an object of any version ever published; the first invalid field is the error.
-    pub fn read(object: &Value) -> Result<Self, Error> {
+impl Spec for ProviderSpec {
+    type Status = ();
+
+    fn read(object: &Value) -> Result<(Metadata, Self, Self::Status), Error> {
         let (metadata, spec) = kinds::PROVIDER.read_static(object, &SPEC)?;
-        Ok(Self { metadata, spec })
+        Ok((metadata, spec, ()))
     }
 }
 

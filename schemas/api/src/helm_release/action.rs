@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Duration;
-use crate::git_repository::is_false;
 use crate::kustomization::IgnoreRule;
+use crate::omit::is_false;
 
 /// What happens to the definitions in a chart's `crds/`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

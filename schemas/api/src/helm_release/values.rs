@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::git_repository::is_false;
+use crate::omit::is_false;
 
 /// The key that holds values where none is named.
 pub const VALUES_KEY: &str = "values.yaml";
