@@ -10,6 +10,8 @@ mod git_repository;
 mod helm_chart;
 mod helm_repository;
 mod kustomization;
+mod source;
+mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,6 +27,7 @@ use git_repository::GitRepository;
 use helm_chart::HelmChart;
 use helm_repository::HelmRepository;
 use kustomization::Kustomization;
+use told::Told;
 
 /// The status of every Flux object that lives.
 #[derive(Clone, Debug, Default)]
@@ -190,9 +193,6 @@ impl Projection for Statuses {
             return;
         };
         let key = object.identity();
-        if !is_told(&record.event) {
-            return;
-        }
         if let Event::ResourceObserved(seen) = &record.event {
             self.observe(seen, &key);
             self.dirty.insert(key);
@@ -205,6 +205,9 @@ impl Projection for Statuses {
             }
             return;
         }
+        let Some(told) = Told::of(&record.event) else {
+            return;
+        };
         let Some(known) = self.objects.get_mut(&key) else {
             return;
         };
@@ -218,11 +221,11 @@ impl Projection for Statuses {
             advertised: &self.advertised,
         };
         let changed = match &mut known.said {
-            Said::GitRepository(said) => changes(said, |said| said.apply(&context)),
-            Said::Kustomization(said) => changes(said, |said| said.apply(&context)),
-            Said::Bystander(said) => changes(said, |said| said.apply(&context)),
-            Said::HelmRepository(said) => changes(said, |said| said.apply(&context)),
-            Said::HelmChart(said) => changes(said, |said| said.apply(&context)),
+            Said::GitRepository(said) => changes(said, |said| said.apply(&context, &told)),
+            Said::Kustomization(said) => changes(said, |said| said.apply(&context, &told)),
+            Said::Bystander(said) => changes(said, |said| said.apply(&context, &told)),
+            Said::HelmRepository(said) => changes(said, |said| said.apply(&context, &told)),
+            Said::HelmChart(said) => changes(said, |said| said.apply(&context, &told)),
         };
         if changed {
             known.is_said = true;
@@ -254,43 +257,6 @@ impl Stored for Statuses {
             self.objects.insert(object, known);
         }
         Ok(self)
-    }
-}
-
-/// Whether any kind's status reads this event.
-fn is_told(event: &Event) -> bool {
-    match event {
-        Event::ResourceObserved(_)
-        | Event::ResourceDeleted(_)
-        | Event::ArtifactFetched(_)
-        | Event::CommandIssued(_)
-        | Event::Waited(_)
-        | Event::ManifestsRecalled(_)
-        | Event::RecallFailed(_)
-        | Event::HoldEnded(_)
-        | Event::Concluded(_) => true,
-        Event::SourceUnchanged(_)
-        | Event::FetchFailed(_)
-        | Event::ManifestsBuilt(_)
-        | Event::BuildFailed(_)
-        | Event::ObjectsApplied(_)
-        | Event::ObjectsPruned(_)
-        | Event::ObjectObserved(_)
-        | Event::ObjectGone(_)
-        | Event::TermStarted(_)
-        | Event::TimerFired(_)
-        | Event::WatchGap(_)
-        | Event::FinalizerSet(_)
-        | Event::CommandFailed(_)
-        | Event::ChartDeclared(_)
-        | Event::ReleaseInspected(_)
-        | Event::ReleaseFailed(_)
-        | Event::ReleaseRendered(_)
-        | Event::ReleaseStored(_)
-        | Event::HookRan(_)
-        | Event::NotificationDelivered(_)
-        | Event::NotificationFailed(_)
-        | Event::NotificationParked(_) => false,
     }
 }
 

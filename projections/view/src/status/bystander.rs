@@ -1,11 +1,11 @@
 //! The status of objects of Flux kinds that this version does not reconcile.
 
 use fluvial_api::Condition;
-use fluvial_event::Event;
 use serde::Serialize;
 use wincode::{SchemaRead, SchemaWrite};
 
 use super::conditions::{self, Saying};
+use super::told::Told;
 use super::{Context, Write};
 
 /// Conditions and nothing else.
@@ -26,14 +26,11 @@ impl Write for Bystander {
 }
 
 impl Bystander {
-    pub(super) fn apply(&mut self, context: &Context<'_>) {
-        let Event::Concluded(concluded) = &context.record.event else {
+    pub(super) fn apply(&mut self, context: &Context<'_>, told: &Told<'_>) {
+        let Told::Concluded(concluded) = told else {
             return;
         };
-        let said = Saying {
-            reason: &concluded.reason,
-            message: &concluded.message,
-        };
+        let said = Saying::of_end(concluded);
         self.observed_generation = Some(concluded.generation);
         conditions::stall(&mut self.conditions, context, &said);
     }

@@ -1,6 +1,7 @@
 //! The moves that Flux's controllers make on a list of conditions.
 
 use fluvial_api::condition::{self, Condition, READY, RECONCILING, STALLED, Truth};
+use fluvial_event::{Concluded, Waited};
 
 use super::Context;
 
@@ -8,6 +9,24 @@ use super::Context;
 pub(super) struct Saying<'a> {
     pub(super) reason: &'a str,
     pub(super) message: &'a str,
+}
+
+impl<'a> Saying<'a> {
+    /// What is said of something that waits.
+    pub(super) fn of_wait(waited: &'a Waited) -> Self {
+        Self {
+            reason: &waited.reason,
+            message: &waited.message,
+        }
+    }
+
+    /// What is said of an attempt that ended.
+    pub(super) fn of_end(concluded: &'a Concluded) -> Self {
+        Self {
+            reason: &concluded.reason,
+            message: &concluded.message,
+        }
+    }
 }
 
 /// Says that `aspect` is `truth`.
@@ -75,4 +94,11 @@ pub(super) fn stall(conditions: &mut Vec<Condition>, context: &Context<'_>, said
     condition::remove(conditions, RECONCILING);
     mark(conditions, context, STALLED, Truth::True, said);
     mark(conditions, context, READY, Truth::False, said);
+}
+
+/// Notes that what somebody asked for was acted on.
+pub(super) fn handled(handled_at: &mut Option<String>, requested_at: &str) {
+    if !requested_at.is_empty() {
+        *handled_at = Some(requested_at.to_owned());
+    }
 }

@@ -2,14 +2,15 @@
 //!
 //! A source that is asked and has nothing new changes nothing here, so that nothing is written.
 
-use fluvial_api::condition::{self, ARTIFACT_IN_STORAGE, FETCH_FAILED, Truth};
 use fluvial_api::git_repository::GitInclude;
 use fluvial_api::status::Artifact;
 use fluvial_api::{GitRepositorySpec, GitRepositoryStatus};
-use fluvial_event::{Concluded, Event, ResourceObserved, command};
+use fluvial_event::{Concluded, ResourceObserved, command};
 use wincode::{SchemaRead, SchemaWrite};
 
-use super::conditions::{self, Saying};
+use super::conditions::Saying;
+use super::source::{fetching, source};
+use super::told::Told;
 use super::{Context, Write, artifact};
 
 /// What is said of one GitRepository.
@@ -54,96 +55,32 @@ impl GitRepository {
         self.asked = spec.ok().map(Asked::from);
     }
 
-    pub(super) fn apply(&mut self, context: &Context<'_>) {
-        match &context.record.event {
-            Event::CommandIssued(issued) => {
-                let kind = issued.command.as_ref().and_then(|it| it.kind.as_ref());
-                if let Some(command::Kind::FetchGit(fetch)) = kind {
-                    self.begin(context, fetch.generation);
+    pub(super) fn apply(&mut self, context: &Context<'_>, told: &Told<'_>) {
+        match told {
+            Told::Issued(command) => {
+                if let Some(command::Kind::FetchGit(fetch)) = &command.kind {
+                    source!(self.status).begin(context, fetch.generation);
                 }
             }
-            Event::ArtifactFetched(fetched) => {
+            Told::Fetched(fetched) => {
                 if let Some(artifact) = &fetched.artifact {
                     self.status.artifact = Some(served(context, artifact));
                 }
             }
-            Event::Waited(waited) => {
-                if waited.reason != "Suspended" {
-                    self.handled(context.requested_at);
-                    let said = Saying {
-                        reason: &waited.reason,
-                        message: &waited.message,
-                    };
-                    conditions::fail(&mut self.status.conditions, context, &said);
-                }
-            }
-            Event::Concluded(concluded) => self.conclude(context, concluded),
-            Event::ResourceObserved(_)
-            | Event::ResourceDeleted(_)
-            | Event::SourceUnchanged(_)
-            | Event::FetchFailed(_)
-            | Event::ManifestsBuilt(_)
-            | Event::BuildFailed(_)
-            | Event::ManifestsRecalled(_)
-            | Event::RecallFailed(_)
-            | Event::HoldEnded(_)
-            | Event::ObjectsApplied(_)
-            | Event::ObjectsPruned(_)
-            | Event::ObjectObserved(_)
-            | Event::ObjectGone(_)
-            | Event::TermStarted(_)
-            | Event::TimerFired(_)
-            | Event::WatchGap(_)
-            | Event::FinalizerSet(_)
-            | Event::CommandFailed(_)
-            | Event::ChartDeclared(_)
-            | Event::ReleaseInspected(_)
-            | Event::ReleaseFailed(_)
-            | Event::ReleaseRendered(_)
-            | Event::ReleaseStored(_)
-            | Event::HookRan(_)
-            | Event::NotificationDelivered(_)
-            | Event::NotificationFailed(_)
-            | Event::NotificationParked(_) => {}
-        }
-    }
-
-    /// Only a new generation is news before there is an answer.
-    fn begin(&mut self, context: &Context<'_>, generation: i64) {
-        if self.status.observed_generation != Some(generation) {
-            let message = format!("reconciling new object generation ({generation})");
-            conditions::progress(&mut self.status.conditions, context, &message);
+            Told::Waited(waited) => source!(self.status).wait(context, waited),
+            Told::Concluded(concluded) => self.conclude(context, concluded),
+            Told::Recalled(_) | Told::RecallFailed(_) | Told::HoldEnded => {}
         }
     }
 
     fn conclude(&mut self, context: &Context<'_>, concluded: &Concluded) {
-        self.handled(&concluded.requested_at);
-        let list = &mut self.status.conditions;
-        let said = Saying {
-            reason: &concluded.reason,
-            message: &concluded.message,
+        let stored = Saying {
+            reason: "Succeeded",
+            message: &format!("stored artifact for revision '{}'", concluded.revision),
         };
+        source!(self.status).conclude(context, concluded, &stored, fetching(concluded));
         if concluded.ready {
-            let message = format!("stored artifact for revision '{}'", concluded.revision);
-            let said = Saying {
-                reason: "Succeeded",
-                message: &message,
-            };
-            condition::remove(list, FETCH_FAILED);
-            conditions::succeed(list, context, &said);
-            conditions::mark(list, context, ARTIFACT_IN_STORAGE, Truth::True, &said);
-            self.status.observed_generation = Some(concluded.generation);
             self.observed();
-            return;
-        }
-        if concluded.reason != "InvalidSpec" {
-            conditions::mark(list, context, FETCH_FAILED, Truth::True, &said);
-        }
-        if concluded.stalled {
-            conditions::stall(list, context, &said);
-            self.status.observed_generation = Some(concluded.generation);
-        } else {
-            conditions::fail(list, context, &said);
         }
     }
 
@@ -157,12 +94,6 @@ impl GitRepository {
         self.status.observed_recurse_submodules = asked.recurse_submodules;
         let sparse = &mut self.status.observed_sparse_checkout;
         sparse.clone_from(&asked.sparse_checkout);
-    }
-
-    fn handled(&mut self, requested_at: &str) {
-        if !requested_at.is_empty() {
-            self.status.last_handled_reconcile_at = Some(requested_at.to_owned());
-        }
     }
 }
 

@@ -2,14 +2,16 @@
 //!
 //! A chart that is the same changes nothing here but the revision of the source that it was looked for in.
 
-use fluvial_api::condition::{
-    self, ARTIFACT_IN_STORAGE, BUILD_FAILED, FETCH_FAILED, SOURCE_VERIFIED, Truth,
-};
+use fluvial_api::condition::{BUILD_FAILED, FETCH_FAILED, SOURCE_VERIFIED, Truth};
 use fluvial_api::{HelmChartSpec, HelmChartStatus, Reason};
-use fluvial_event::{ArtifactFetched, Concluded, Event, ResourceObserved, command};
+use fluvial_event::{
+    ArtifactFetched, Concluded, FetchHelmChart, ResourceObserved, Waited, command,
+};
 use wincode::{SchemaRead, SchemaWrite};
 
 use super::conditions::{self, Saying};
+use super::source::{fetching, source};
+use super::told::Told;
 use super::{Context, Write, artifact};
 
 /// What is said of one HelmChart.
@@ -34,71 +36,36 @@ impl HelmChart {
         self.may_be_missing = spec.is_ok_and(|spec| spec.ignore_missing_values_files);
     }
 
-    pub(super) fn apply(&mut self, context: &Context<'_>) {
-        match &context.record.event {
-            Event::CommandIssued(issued) => {
-                let kind = issued.command.as_ref().and_then(|it| it.kind.as_ref());
-                if let Some(command::Kind::FetchHelmChart(fetch)) = kind {
-                    let source = fetch.source.as_ref().and_then(|it| it.artifact.as_ref());
-                    self.begin(
-                        context,
-                        fetch.generation,
-                        source.map(|it| it.revision.clone()),
-                    );
+    pub(super) fn apply(&mut self, context: &Context<'_>, told: &Told<'_>) {
+        match told {
+            Told::Issued(command) => {
+                if let Some(command::Kind::FetchHelmChart(fetch)) = &command.kind {
+                    self.begin(context, fetch);
                 }
             }
-            Event::ArtifactFetched(fetched) => self.fetched(context, fetched),
-            Event::Waited(waited) => {
-                if waited.reason != "Suspended" {
-                    self.handled(context.requested_at);
-                    let said = Saying {
-                        reason: &waited.reason,
-                        message: &waited.message,
-                    };
-                    let list = &mut self.status.conditions;
-                    conditions::mark(list, context, FETCH_FAILED, Truth::True, &said);
-                    conditions::fail(list, context, &said);
-                }
-            }
-            Event::Concluded(concluded) => self.conclude(context, concluded),
-            Event::ResourceObserved(_)
-            | Event::ResourceDeleted(_)
-            | Event::SourceUnchanged(_)
-            | Event::FetchFailed(_)
-            | Event::ManifestsBuilt(_)
-            | Event::BuildFailed(_)
-            | Event::ManifestsRecalled(_)
-            | Event::RecallFailed(_)
-            | Event::ChartDeclared(_)
-            | Event::ReleaseInspected(_)
-            | Event::ReleaseFailed(_)
-            | Event::ReleaseRendered(_)
-            | Event::ReleaseStored(_)
-            | Event::HookRan(_)
-            | Event::HoldEnded(_)
-            | Event::ObjectsApplied(_)
-            | Event::ObjectsPruned(_)
-            | Event::ObjectObserved(_)
-            | Event::ObjectGone(_)
-            | Event::TermStarted(_)
-            | Event::TimerFired(_)
-            | Event::WatchGap(_)
-            | Event::FinalizerSet(_)
-            | Event::CommandFailed(_)
-            | Event::NotificationDelivered(_)
-            | Event::NotificationFailed(_)
-            | Event::NotificationParked(_) => {}
+            Told::Fetched(fetched) => self.fetched(context, fetched),
+            Told::Waited(waited) => self.wait(context, waited),
+            Told::Concluded(concluded) => self.conclude(context, concluded),
+            Told::Recalled(_) | Told::RecallFailed(_) | Told::HoldEnded => {}
         }
     }
 
-    fn begin(&mut self, context: &Context<'_>, generation: i64, source: Option<String>) {
-        if source.is_some() {
-            self.status.observed_source_artifact_revision = source;
+    fn begin(&mut self, context: &Context<'_>, fetch: &FetchHelmChart) {
+        let source = fetch.source.as_ref().and_then(|it| it.artifact.as_ref());
+        if let Some(artifact) = source {
+            let revision = artifact.revision.clone();
+            self.status.observed_source_artifact_revision = Some(revision);
         }
-        if self.status.observed_generation != Some(generation) {
-            let message = format!("reconciling new object generation ({generation})");
-            conditions::progress(&mut self.status.conditions, context, &message);
+        source!(self.status).begin(context, fetch.generation);
+    }
+
+    fn wait(&mut self, context: &Context<'_>, waited: &Waited) {
+        if waited.reason != "Suspended" {
+            let list = &mut self.status.conditions;
+            let said = Saying::of_wait(waited);
+            conditions::mark(list, context, FETCH_FAILED, Truth::True, &said);
         }
+        source!(self.status).wait(context, waited);
     }
 
     fn fetched(&mut self, context: &Context<'_>, fetched: &ArtifactFetched) {
@@ -117,48 +84,22 @@ impl HelmChart {
     }
 
     fn conclude(&mut self, context: &Context<'_>, concluded: &Concluded) {
-        self.handled(&concluded.requested_at);
-        let list = &mut self.status.conditions;
-        let said = Saying {
-            reason: &concluded.reason,
-            message: &concluded.message,
-        };
-        condition::remove(list, FETCH_FAILED);
-        condition::remove(list, BUILD_FAILED);
-        condition::remove(list, SOURCE_VERIFIED);
-        if concluded.ready {
-            conditions::succeed(list, context, &said);
-            conditions::mark(list, context, ARTIFACT_IN_STORAGE, Truth::True, &said);
-            self.status.observed_generation = Some(concluded.generation);
-            return;
-        }
-        if let Some(aspect) = failed_at(&concluded.reason) {
-            conditions::mark(list, context, aspect, Truth::True, &said);
-        }
+        let said = Saying::of_end(concluded);
+        let failed = failed_at(concluded);
+        source!(self.status).conclude(context, concluded, &said, failed);
         if concluded.reason == Reason::ChartVerificationError.as_str() {
             let said = Saying {
                 reason: Reason::VerificationError.as_str(),
                 ..said
             };
+            let list = &mut self.status.conditions;
             conditions::mark(list, context, SOURCE_VERIFIED, Truth::False, &said);
-        }
-        if concluded.stalled {
-            conditions::stall(list, context, &said);
-            self.status.observed_generation = Some(concluded.generation);
-        } else {
-            conditions::fail(list, context, &said);
-        }
-    }
-
-    fn handled(&mut self, requested_at: &str) {
-        if !requested_at.is_empty() {
-            self.status.last_handled_reconcile_at = Some(requested_at.to_owned());
         }
     }
 }
 
 /// What failed, by its reason. flux: `observeChartBuild`, helmchart_controller.go.
-fn failed_at(reason: &str) -> Option<&'static str> {
+fn failed_at(concluded: &Concluded) -> Option<&'static str> {
     const BUILD: [Reason; 5] = [
         Reason::MetadataPatchError,
         Reason::ValuesFilesError,
@@ -166,9 +107,9 @@ fn failed_at(reason: &str) -> Option<&'static str> {
         Reason::ChartPackageError,
         Reason::ChartVerificationError,
     ];
-    if BUILD.iter().any(|it| it.as_str() == reason) {
+    if BUILD.iter().any(|it| it.as_str() == concluded.reason) {
         Some(BUILD_FAILED)
     } else {
-        (reason != "InvalidSpec").then_some(FETCH_FAILED)
+        fetching(concluded)
     }
 }

@@ -9,12 +9,13 @@ use fluvial_api::condition::{self, HEALTHY, HELD, READY, STALLED, Truth};
 use fluvial_api::status::{Attempt, ResourceInventory, ResourceRef, record_attempt};
 use fluvial_api::{Duration, KustomizationSpec, KustomizationStatus};
 use fluvial_event::{
-    BuildKustomization, Command, Concluded, Event, InventoryEntry, ManifestsRecalled, RecallFailed,
+    BuildKustomization, Command, Concluded, InventoryEntry, ManifestsRecalled, RecallFailed,
     RecallManifests, ResourceObserved, Timestamp, Waited, command,
 };
 use wincode::{SchemaRead, SchemaWrite};
 
 use super::conditions::{self, Saying};
+use super::told::Told;
 use super::{Context, Write};
 use crate::text;
 
@@ -84,45 +85,17 @@ impl Kustomization {
         is_moot
     }
 
-    pub(super) fn apply(&mut self, context: &Context<'_>) {
-        match &context.record.event {
-            Event::CommandIssued(issued) => {
-                if let Some(command) = &issued.command {
-                    self.issued(context, command);
-                }
-            }
-            Event::Waited(waited) => self.wait(context, waited),
-            Event::Concluded(concluded) => self.conclude(context, concluded),
-            Event::ManifestsRecalled(recalled) => self.hold(context, recalled),
-            Event::RecallFailed(failed) => self.refuse(context, failed),
-            Event::HoldEnded(_) => {
+    pub(super) fn apply(&mut self, context: &Context<'_>, told: &Told<'_>) {
+        match told {
+            Told::Issued(command) => self.issued(context, command),
+            Told::Waited(waited) => self.wait(context, waited),
+            Told::Concluded(concluded) => self.conclude(context, concluded),
+            Told::Recalled(recalled) => self.hold(context, recalled),
+            Told::RecallFailed(failed) => self.refuse(context, failed),
+            Told::HoldEnded => {
                 condition::remove(&mut self.status.conditions, HELD);
             }
-            Event::ResourceObserved(_)
-            | Event::ResourceDeleted(_)
-            | Event::ArtifactFetched(_)
-            | Event::SourceUnchanged(_)
-            | Event::FetchFailed(_)
-            | Event::ManifestsBuilt(_)
-            | Event::BuildFailed(_)
-            | Event::ObjectsApplied(_)
-            | Event::ObjectsPruned(_)
-            | Event::ObjectObserved(_)
-            | Event::ObjectGone(_)
-            | Event::TermStarted(_)
-            | Event::TimerFired(_)
-            | Event::WatchGap(_)
-            | Event::FinalizerSet(_)
-            | Event::CommandFailed(_)
-            | Event::ChartDeclared(_)
-            | Event::ReleaseInspected(_)
-            | Event::ReleaseFailed(_)
-            | Event::ReleaseRendered(_)
-            | Event::ReleaseStored(_)
-            | Event::HookRan(_)
-            | Event::NotificationDelivered(_)
-            | Event::NotificationFailed(_)
-            | Event::NotificationParked(_) => {}
+            Told::Fetched(_) => {}
         }
     }
 
@@ -222,10 +195,7 @@ impl Kustomization {
 
     fn wait(&mut self, context: &Context<'_>, waited: &Waited) {
         let list = &mut self.status.conditions;
-        let said = Saying {
-            reason: &waited.reason,
-            message: &waited.message,
-        };
+        let said = Saying::of_wait(waited);
         match waited.reason.as_str() {
             "Suspended" | "Held" => {}
             "Progressing" => {
@@ -235,7 +205,10 @@ impl Kustomization {
             }
             _ => {
                 conditions::fail(list, context, &said);
-                self.handled(context.requested_at);
+                conditions::handled(
+                    &mut self.status.last_handled_reconcile_at,
+                    context.requested_at,
+                );
             }
         }
     }
@@ -247,14 +220,14 @@ impl Kustomization {
         if concluded.repair && concluded.ready {
             return;
         }
-        self.handled(&concluded.requested_at);
+        conditions::handled(
+            &mut self.status.last_handled_reconcile_at,
+            &concluded.requested_at,
+        );
         if !concluded.repair {
             self.remember(context, concluded);
         }
-        let said = Saying {
-            reason: &concluded.reason,
-            message: &concluded.message,
-        };
+        let said = Saying::of_end(concluded);
         if concluded.ready {
             self.healthy(context);
             conditions::succeed(&mut self.status.conditions, context, &said);
@@ -305,12 +278,6 @@ impl Kustomization {
             metadata: BTreeMap::from([("revision".to_owned(), concluded.revision.clone())]),
         };
         record_attempt(&mut self.status.history, attempt);
-    }
-
-    fn handled(&mut self, requested_at: &str) {
-        if !requested_at.is_empty() {
-            self.status.last_handled_reconcile_at = Some(requested_at.to_owned());
-        }
     }
 }
 

@@ -1,0 +1,57 @@
+//! What a status can be told: the events that change what stands in one.
+//!
+//! Every other event is passed over here, once for all kinds.
+
+use fluvial_event::{
+    ArtifactFetched, Command, Concluded, Event, ManifestsRecalled, RecallFailed, Waited,
+};
+
+/// An event that the status of some kind reads.
+pub(super) enum Told<'a> {
+    Issued(&'a Command),
+    Fetched(&'a ArtifactFetched),
+    Waited(&'a Waited),
+    Recalled(&'a ManifestsRecalled),
+    RecallFailed(&'a RecallFailed),
+    HoldEnded,
+    Concluded(&'a Concluded),
+}
+
+impl<'a> Told<'a> {
+    pub(super) fn of(event: &'a Event) -> Option<Self> {
+        Some(match event {
+            Event::CommandIssued(issued) => Self::Issued(issued.command.as_ref()?),
+            Event::ArtifactFetched(fetched) => Self::Fetched(fetched),
+            Event::Waited(waited) => Self::Waited(waited),
+            Event::ManifestsRecalled(recalled) => Self::Recalled(recalled),
+            Event::RecallFailed(failed) => Self::RecallFailed(failed),
+            Event::HoldEnded(_) => Self::HoldEnded,
+            Event::Concluded(concluded) => Self::Concluded(concluded),
+            // What is declared is told apart from what is said of it.
+            Event::ResourceObserved(_)
+            | Event::ResourceDeleted(_)
+            | Event::SourceUnchanged(_)
+            | Event::FetchFailed(_)
+            | Event::ManifestsBuilt(_)
+            | Event::BuildFailed(_)
+            | Event::ObjectsApplied(_)
+            | Event::ObjectsPruned(_)
+            | Event::ObjectObserved(_)
+            | Event::ObjectGone(_)
+            | Event::TermStarted(_)
+            | Event::TimerFired(_)
+            | Event::WatchGap(_)
+            | Event::FinalizerSet(_)
+            | Event::CommandFailed(_)
+            | Event::ChartDeclared(_)
+            | Event::ReleaseInspected(_)
+            | Event::ReleaseFailed(_)
+            | Event::ReleaseRendered(_)
+            | Event::ReleaseStored(_)
+            | Event::HookRan(_)
+            | Event::NotificationDelivered(_)
+            | Event::NotificationFailed(_)
+            | Event::NotificationParked(_) => return None,
+        })
+    }
+}
