@@ -440,6 +440,9 @@ fn note(uid: &str, spec: &AlertSpec, notice: &Notice, marks: &Marks, record: &Re
     if !notice.revision.is_empty() {
         set("revision", notice.revision.clone());
     }
+    if !notice.app_version.is_empty() {
+        set("app-version", notice.app_version.clone());
+    }
     if notice.is_routine {
         set("commit_status", "update".to_owned());
     }

@@ -5,10 +5,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fluvial_api::{HelmRepositorySpec, KustomizationSpec, kinds};
+use fluvial_api::helm_release::ReleaseSnapshot;
+use fluvial_api::{HelmReleaseSpec, HelmRepositorySpec, KustomizationSpec, kinds};
 use fluvial_event::{
-    Action, Concluded, Event, Notification, ObjectRef, ObjectsApplied, ObjectsPruned, Record,
-    ResourceObserved, Waited,
+    Action, ChartDeclared, Concluded, Event, Notification, ObjectRef, ObjectsApplied,
+    ObjectsPruned, Record, ReleaseStored, ResourceObserved, Waited,
 };
 use wincode::{SchemaRead, SchemaWrite};
 
@@ -34,6 +35,8 @@ pub struct Notice {
     pub message: String,
     /// The revision that it is about, where there is one.
     pub revision: String,
+    /// What is said besides of a release: the version of what its chart holds. flux: metadata app-version.
+    pub app_version: String,
 }
 
 /// What notices need to know of an object.
@@ -45,8 +48,10 @@ struct Known {
     /// How long until the next reconciliation, as Flux writes it.
     interval: String,
     revision: String,
-    /// Where a HelmRepository is, as it may be shown.
+    /// Where a HelmRepository is, as it may be shown; of a HelmRelease, where its chart comes from.
     url: String,
+    /// The version of what the chart of a release holds.
+    app_version: String,
     /// A chart was fetched that nothing was said of yet.
     is_new: bool,
     /// The offset of what a rollback put back and this said.
@@ -143,13 +148,14 @@ impl Projection for Notices {
             reason: news.reason,
             message: news.message,
             revision: known.revision.clone(),
+            app_version: known.app_version.clone(),
         });
     }
 }
 
 impl Stored for Notices {
     fn format(&self) -> String {
-        "notice/3".to_owned()
+        "notice/4".to_owned()
     }
 
     fn changes(&mut self) -> Vec<Change> {
@@ -185,6 +191,15 @@ impl Known {
             && let Ok(spec) = serde_json::from_slice::<HelmRepositorySpec>(&seen.spec)
         {
             self.url = spec.url;
+        } else if object.kind == kinds::HELM_RELEASE.kind
+            && let Ok(spec) = serde_json::from_slice::<HelmReleaseSpec>(&seen.spec)
+        {
+            let source = spec.chart.map(|chart| chart.spec.source_ref);
+            let source = source.map(|source| {
+                let namespace = source.namespace.unwrap_or(object.namespace);
+                format!("{}/{namespace}/{}", source.kind, source.name)
+            });
+            self.url = source.unwrap_or_default();
         }
     }
 
@@ -213,6 +228,11 @@ impl Known {
                 self.revision.clone_from(&built.revision);
                 None
             }
+            Event::ObjectsApplied(_) | Event::ObjectsPruned(_)
+                if object.kind == kinds::HELM_RELEASE.kind =>
+            {
+                None
+            }
             Event::ObjectsApplied(applied) => applied_lines(applied),
             Event::ObjectsPruned(pruned) => pruned_lines(pruned),
             Event::ManifestsRecalled(recalled) => {
@@ -223,8 +243,15 @@ impl Known {
                 self.held_at = 0;
                 Some(News::good(&ended.reason, ended.message.clone()))
             }
-            Event::Waited(waited) => waiting(waited),
+            Event::Waited(waited) => waiting(object, waited),
             Event::Concluded(concluded) => self.concluded(object, concluded),
+            Event::ChartDeclared(declared) => self.chart_declared(declared),
+            Event::ReleaseInspected(inspected) => {
+                self.revision.clone_from(&inspected.chart_version);
+                self.app_version.clone_from(&inspected.app_version);
+                None
+            }
+            Event::ReleaseStored(stored) => self.stored(stored),
             Event::NotificationFailed(it) => Some(not_told(it.notification.as_ref(), &it.message)),
             Event::NotificationParked(it) => Some(not_told(it.notification.as_ref(), &it.message)),
             Event::ResourceObserved(_)
@@ -240,21 +267,51 @@ impl Known {
             | Event::WatchGap(_)
             | Event::FinalizerSet(_)
             | Event::CommandFailed(_)
-            | Event::ChartDeclared(_)
-            | Event::ReleaseInspected(_)
             | Event::ReleaseFailed(_)
             | Event::ReleaseRendered(_)
-            | Event::ReleaseStored(_)
             | Event::HookRan(_)
             | Event::NotificationDelivered(_)
             | Event::CommandIssued(_) => None,
         }
     }
 
+    /// flux: `HelmChartCreated` in helm-controller's `internal/reconcile/helmchart_template.go`.
+    fn chart_declared(&self, declared: &ChartDeclared) -> Option<News> {
+        let chart = declared.chart.as_ref()?;
+        if !declared.changed || declared.digest.is_empty() {
+            return None;
+        }
+        let message = format!("Created {chart} with SourceRef '{}'", self.url);
+        Some(News::good("HelmChartCreated", message))
+    }
+
+    /// What came of an action. The end of the run says a failure again, and is not heard.
+    fn stored(&mut self, stored: &ReleaseStored) -> Option<News> {
+        let (reason, message) = (stored.reason.as_str(), stored.message.clone());
+        if reason.is_empty() {
+            return None;
+        }
+        let snapshots = stored.snapshots.iter();
+        let mut snapshots =
+            snapshots.filter_map(|it| serde_json::from_str::<ReleaseSnapshot>(it).ok());
+        if let Some(newest) = snapshots.next() {
+            self.revision = newest.chart_version;
+            self.app_version = newest.app_version;
+        }
+        self.failure = format!("{reason} {message}");
+        if reason.ends_with("Failed") {
+            return Some(News::bad(reason, message));
+        }
+        Some(News::good(reason, message))
+    }
+
     fn concluded(&mut self, object: &ObjectRef, concluded: &Concluded) -> Option<News> {
         let Concluded {
             reason, message, ..
         } = concluded;
+        if object.kind == kinds::HELM_RELEASE.kind && concluded.ready {
+            return self.released(concluded);
+        }
         if !concluded.revision.is_empty() {
             self.revision.clone_from(&concluded.revision);
         }
@@ -285,6 +342,25 @@ impl Known {
         let is_new = failure != self.failure;
         self.failure = failure;
         is_new.then(|| News::bad(reason, message.clone()))
+    }
+}
+
+impl Known {
+    /// What a release came to was said where it was stored; what is left is its drift.
+    fn released(&mut self, concluded: &Concluded) -> Option<News> {
+        let (reason, message) = (&concluded.reason, concluded.message.clone());
+        if !concluded.repair {
+            // It is news where it ends a failure that no action ended, such as values that were missing.
+            let failure = std::mem::take(&mut self.failure);
+            let is_said = failure.is_empty()
+                || failure == format!("{reason} {message}")
+                || failure.starts_with("TestFailed");
+            return (!is_said).then(|| News::good(reason, message));
+        }
+        if reason == "DriftDetected" {
+            return (!message.is_empty()).then(|| News::bad(reason, message));
+        }
+        Some(News::good(reason, message))
     }
 }
 
@@ -351,10 +427,14 @@ fn first_bytes(text: &str, bytes: usize) -> &str {
     &text[..text.floor_char_boundary(bytes)]
 }
 
-fn waiting(waited: &Waited) -> Option<News> {
+fn waiting(object: &ObjectRef, waited: &Waited) -> Option<News> {
     let message = waited.message.clone();
     match waited.reason.as_str() {
-        "Suspended" | "Progressing" | "Held" => None,
+        // helm-controller says nothing of a chart that is still to come.
+        "Suspended" | "Progressing" | "Held" | "SourceNotReady" => None,
+        "DependencyNotReady" if object.kind == kinds::HELM_RELEASE.kind => {
+            Some(News::good(&waited.reason, message))
+        }
         "DependencyNotReady" => Some(News::good(
             &waited.reason,
             format!("Dependencies do not meet ready condition: {message}"),

@@ -8,6 +8,7 @@ mod bystander;
 mod conditions;
 mod git_repository;
 mod helm_chart;
+mod helm_release;
 mod helm_repository;
 mod kustomization;
 mod source;
@@ -25,6 +26,7 @@ use crate::stored::{self, Change, Error, Stored};
 use bystander::Bystander;
 use git_repository::GitRepository;
 use helm_chart::HelmChart;
+use helm_release::HelmRelease;
 use helm_repository::HelmRepository;
 use kustomization::Kustomization;
 use told::Told;
@@ -64,6 +66,7 @@ enum Said {
     Bystander(Bystander),
     HelmRepository(Box<HelmRepository>),
     HelmChart(Box<HelmChart>),
+    HelmRelease(Box<HelmRelease>),
 }
 
 /// What a record is told to: the object as it is declared, and when.
@@ -116,6 +119,7 @@ impl Statuses {
             Said::Bystander(said) => json!(said),
             Said::HelmRepository(said) => json!(said.status),
             Said::HelmChart(said) => json!(said.status),
+            Said::HelmRelease(said) => json!(said.status),
         };
         Some(Status {
             object: ObjectRef {
@@ -157,6 +161,11 @@ impl Statuses {
                 }
             }
             Said::HelmChart(said) => said.observe(seen),
+            Said::HelmRelease(said) => {
+                if said.observe(seen) {
+                    self.changed.insert(key.clone());
+                }
+            }
             Said::HelmRepository(_) | Said::Bystander(_) => {}
         }
     }
@@ -173,6 +182,8 @@ impl Object {
             Said::HelmRepository(Box::default())
         } else if is(&kinds::HELM_CHART) {
             Said::HelmChart(Box::default())
+        } else if is(&kinds::HELM_RELEASE) {
+            Said::HelmRelease(Box::new(HelmRelease::found(seen)))
         } else {
             Said::Bystander(Bystander::default())
         };
@@ -226,6 +237,7 @@ impl Projection for Statuses {
             Said::Bystander(said) => changes(said, |said| said.apply(&context, &told)),
             Said::HelmRepository(said) => changes(said, |said| said.apply(&context, &told)),
             Said::HelmChart(said) => changes(said, |said| said.apply(&context, &told)),
+            Said::HelmRelease(said) => changes(said, |said| said.apply(&context, &told)),
         };
         if changed {
             known.is_said = true;
@@ -237,7 +249,7 @@ impl Projection for Statuses {
 impl Stored for Statuses {
     /// Where artifacts are served stands in what is stored.
     fn format(&self) -> String {
-        format!("status/2 {}", self.advertised)
+        format!("status/3 {}", self.advertised)
     }
 
     fn changes(&mut self) -> Vec<Change> {

@@ -26,6 +26,15 @@ pub const STORAGE_OPERATION_FAILED: &str = "StorageOperationFailed";
 /// A GitRepository named in `spec.include` has no artifact; present only while true.
 pub const INCLUDE_UNAVAILABLE: &str = "IncludeUnavailable";
 
+/// The last install or upgrade of a HelmRelease succeeded.
+pub const RELEASED: &str = "Released";
+/// The tests of a release passed.
+pub const TEST_SUCCESS: &str = "TestSuccess";
+/// A release that failed was rolled back or uninstalled.
+pub const REMEDIATED: &str = "Remediated";
+/// The objects of a release are not as they were released; said where drift is only warned of.
+pub const DRIFTED: &str = "Drifted";
+
 /// The chart of a HelmChart could not be built; present only while true.
 pub const BUILD_FAILED: &str = "BuildFailed";
 

@@ -69,7 +69,7 @@ impl GitRepository {
             }
             Told::Waited(waited) => source!(self.status).wait(context, waited),
             Told::Concluded(concluded) => self.conclude(context, concluded),
-            Told::Recalled(_) | Told::RecallFailed(_) | Told::HoldEnded => {}
+            Told::Recalled(_) | Told::RecallFailed(_) | Told::HoldEnded | Told::OfRelease(_) => {}
         }
     }
 

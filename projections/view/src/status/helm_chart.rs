@@ -46,7 +46,7 @@ impl HelmChart {
             Told::Fetched(fetched) => self.fetched(context, fetched),
             Told::Waited(waited) => self.wait(context, waited),
             Told::Concluded(concluded) => self.conclude(context, concluded),
-            Told::Recalled(_) | Told::RecallFailed(_) | Told::HoldEnded => {}
+            Told::Recalled(_) | Told::RecallFailed(_) | Told::HoldEnded | Told::OfRelease(_) => {}
         }
     }
 

@@ -46,7 +46,7 @@ impl HelmRepository {
                 let said = Saying::of_end(concluded);
                 source!(self.status).conclude(context, concluded, &said, fetching(concluded));
             }
-            Told::Recalled(_) | Told::RecallFailed(_) | Told::HoldEnded => {}
+            Told::Recalled(_) | Told::RecallFailed(_) | Told::HoldEnded | Told::OfRelease(_) => {}
         }
     }
 }

@@ -95,7 +95,7 @@ impl Kustomization {
             Told::HoldEnded => {
                 condition::remove(&mut self.status.conditions, HELD);
             }
-            Told::Fetched(_) => {}
+            Told::Fetched(_) | Told::OfRelease(_) => {}
         }
     }
 

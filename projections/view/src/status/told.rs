@@ -3,7 +3,8 @@
 //! Every other event is passed over here, once for all kinds.
 
 use fluvial_event::{
-    ArtifactFetched, Command, Concluded, Event, ManifestsRecalled, RecallFailed, Waited,
+    ArtifactFetched, ChartDeclared, Command, Concluded, Event, ManifestsRecalled, RecallFailed,
+    ReleaseFailed, ReleaseInspected, ReleaseStored, Waited,
 };
 
 /// An event that the status of some kind reads.
@@ -14,7 +15,16 @@ pub(super) enum Told<'a> {
     Recalled(&'a ManifestsRecalled),
     RecallFailed(&'a RecallFailed),
     HoldEnded,
+    OfRelease(OfRelease<'a>),
     Concluded(&'a Concluded),
+}
+
+/// What only HelmReleases are told.
+pub(super) enum OfRelease<'a> {
+    ChartDeclared(&'a ChartDeclared),
+    Inspected(&'a ReleaseInspected),
+    Failed(&'a ReleaseFailed),
+    Stored(&'a ReleaseStored),
 }
 
 impl<'a> Told<'a> {
@@ -26,6 +36,10 @@ impl<'a> Told<'a> {
             Event::ManifestsRecalled(recalled) => Self::Recalled(recalled),
             Event::RecallFailed(failed) => Self::RecallFailed(failed),
             Event::HoldEnded(_) => Self::HoldEnded,
+            Event::ChartDeclared(it) => Self::OfRelease(OfRelease::ChartDeclared(it)),
+            Event::ReleaseInspected(it) => Self::OfRelease(OfRelease::Inspected(it)),
+            Event::ReleaseFailed(it) => Self::OfRelease(OfRelease::Failed(it)),
+            Event::ReleaseStored(it) => Self::OfRelease(OfRelease::Stored(it)),
             Event::Concluded(concluded) => Self::Concluded(concluded),
             // What is declared is told apart from what is said of it.
             Event::ResourceObserved(_)
@@ -43,11 +57,7 @@ impl<'a> Told<'a> {
             | Event::WatchGap(_)
             | Event::FinalizerSet(_)
             | Event::CommandFailed(_)
-            | Event::ChartDeclared(_)
-            | Event::ReleaseInspected(_)
-            | Event::ReleaseFailed(_)
             | Event::ReleaseRendered(_)
-            | Event::ReleaseStored(_)
             | Event::HookRan(_)
             | Event::NotificationDelivered(_)
             | Event::NotificationFailed(_)

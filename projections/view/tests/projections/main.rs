@@ -8,6 +8,7 @@
 
 mod alert;
 mod helm;
+mod helm_release;
 mod rollback;
 mod stored;
 mod story;
