@@ -197,7 +197,8 @@ impl ControlPlane {
 
     /// Starts the API server again on the same port, and returns once it is ready.
     pub fn start_apiserver(&self) -> Result<()> {
-        self.start_program(Program::Apiserver)
+        self.start_program(Program::Apiserver)?;
+        self.renew_kwok()
     }
 
     /// Kills etcd: the API server stays and answers with errors.
@@ -205,9 +206,28 @@ impl ControlPlane {
         self.stop(Program::Etcd);
     }
 
-    /// Starts etcd again on the same data, and returns once it listens.
+    /// Starts etcd again on the same data, and returns once the API server, if it runs, reads from it.
     pub fn start_etcd(&self) -> Result<()> {
-        self.start_program(Program::Etcd)
+        self.start_program(Program::Etcd)?;
+        if self.process(Program::Apiserver.name()).is_none() {
+            return Ok(());
+        }
+        self.apiserver_is_ready()?;
+        self.renew_kwok()
+    }
+
+    /// What kwok was about to write when it got an error is never written, unless the error says that the
+    /// server is busy (kwok 0.8.0, `shouldRetry`): the pod stays pending for ever. A kubelet tries again, so
+    /// another kwok has to take over after an outage: it begins with a list.
+    fn renew_kwok(&self) -> Result<()> {
+        self.stop(Program::Kwok);
+        self.start_program(Program::Kwok)
+    }
+
+    fn apiserver_is_ready(&self) -> Result<()> {
+        self.until(Program::Apiserver.name(), || {
+            self.kubectl(&["get", "--raw", "/readyz"]).map(drop)
+        })
     }
 
     fn running(&self) -> MutexGuard<'_, Vec<(Program, Process)>> {
@@ -237,9 +257,7 @@ impl ControlPlane {
             Program::Etcd => self.until(name, || self.connects(self.layout.etcd)),
             Program::Apiserver => {
                 self.until(name, || self.connects(self.layout.apiserver))?;
-                self.until(name, || {
-                    self.kubectl(&["get", "--raw", "/readyz"]).map(drop)
-                })
+                self.apiserver_is_ready()
             }
             // They have no port; `add_node` waits for what they do.
             Program::ControllerManager | Program::Scheduler | Program::Kwok => Ok(()),
