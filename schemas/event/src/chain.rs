@@ -63,10 +63,11 @@ impl Chain {
             producer: self.producer,
             sequence: self.sequence,
             event: draft.event,
+            payload: Digest::ZERO,
             previous: self.head.hash,
             hash: Digest::ZERO,
         };
-        record.hash = codec::hash(&record);
+        codec::seal(&mut record);
         self.advance(&record);
         record
     }

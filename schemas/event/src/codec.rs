@@ -93,14 +93,15 @@ pub enum Error {
     },
 }
 
-/// The hash that `record` must carry.
-pub(crate) fn hash(record: &Record) -> Digest {
+/// Gives `record` the digest of its event, and the hash that follows from everything else in it.
+pub(crate) fn seal(record: &mut Record) {
     let payload = record.event.payload();
-    hash_bytes(
-        &header(record, &payload),
+    record.payload = Digest::of(&payload);
+    record.hash = hash_bytes(
+        &header(record, payload.len()),
         record.stream.as_bytes(),
         record.actor.as_bytes(),
-    )
+    );
 }
 
 fn hash_bytes(header: &[u8], stream: &[u8], actor: &[u8]) -> Digest {
@@ -122,7 +123,7 @@ pub fn encode_into(record: &Record, bytes: &mut Vec<u8>) {
     bytes.extend_from_slice(record.actor.as_bytes());
     let payload = bytes.len();
     record.event.payload_into(bytes);
-    let header = header(record, &bytes[payload..]);
+    let header = header(record, bytes.len() - payload);
     bytes[start..start + HEADER_BYTES].copy_from_slice(&header);
 }
 
@@ -130,7 +131,7 @@ pub fn encode_into(record: &Record, bytes: &mut Vec<u8>) {
     clippy::cast_possible_truncation,
     reason = "streams and actors are Kubernetes names, cut at their limit by `short`; payloads are under RECORD_BYTES_MAX"
 )]
-fn header(record: &Record, payload: &[u8]) -> [u8; HEADER_BYTES] {
+fn header(record: &Record, payload_bytes: usize) -> [u8; HEADER_BYTES] {
     let (number, version) = record.event.schema();
     let mut header = [0; HEADER_BYTES];
     let mut put = |at: usize, bytes: &[u8]| header[at..at + bytes.len()].copy_from_slice(bytes);
@@ -150,8 +151,8 @@ fn header(record: &Record, payload: &[u8]) -> [u8; HEADER_BYTES] {
     put(72, &record.cause.0);
     put(88, &record.correlation.0);
     put(104, &(record.actor.len() as u16).to_le_bytes());
-    put(108, &(payload.len() as u32).to_le_bytes());
-    put(112, &Digest::of(payload).0);
+    put(108, &(payload_bytes as u32).to_le_bytes());
+    put(112, &record.payload.0);
     put(144, &record.previous.0);
     put(176, &record.hash.0);
     header
@@ -188,8 +189,9 @@ pub fn decode(bytes: &[u8]) -> Result<Record, Error> {
     let (stream, rest) = bytes[body..].split_at(stream);
     let (actor, payload) = rest.split_at(actor);
     let offset = Offset(long(16));
+    let digest = Digest(array(bytes, 112));
     let hash = Digest(array(bytes, 176));
-    if hash != hash_bytes(bytes, stream, actor) || Digest::of(payload).0 != bytes[112..144] {
+    if hash != hash_bytes(bytes, stream, actor) || Digest::of(payload) != digest {
         return Err(Error::Altered { offset });
     }
     let text = |bytes: &[u8]| {
@@ -209,6 +211,7 @@ pub fn decode(bytes: &[u8]) -> Result<Record, Error> {
         producer: long(40),
         sequence: long(48),
         event: upcast::read(short(10), short(12), payload)?,
+        payload: digest,
         previous: Digest(array(bytes, 144)),
         hash,
     })

@@ -165,6 +165,9 @@ pub struct Record {
     pub sequence: u64,
     /// What happened.
     pub event: Event,
+    /// The digest of the event's bytes: the event enters the hash by it, and is hashed once.
+    #[serde(skip)]
+    pub payload: Digest,
     /// The hash of the record in front of it.
     pub previous: Digest,
     /// The hash of this record.
