@@ -3,7 +3,7 @@
 //!
 //! [`run`] is the one entry point. It follows the log behind its head, folds `view::status` and
 //! `view::notice`, and writes what is new; what they say is the view's business. Start reading at
-//! `follow.rs`, then `queue.rs` and `write.rs`.
+//! `follow.rs`, then `turns.rs` and `write.rs`.
 //!
 //! What always holds:
 //! - a status is level-based: only the newest of an object is written, one write of an object at a
@@ -21,6 +21,7 @@
 mod follow;
 mod kept;
 mod queue;
+mod turns;
 mod write;
 
 use std::sync::Arc;

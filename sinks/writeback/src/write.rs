@@ -5,47 +5,24 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use fluvial_api::kinds;
 use fluvial_cluster::{Cause, Cluster, Error, Event, Reference, Retry, Severity};
-use fluvial_event::{ObjectRef, Offset};
+use fluvial_event::ObjectRef;
 use fluvial_view::status::Status;
 use serde_json::{Map, Value, json};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use crate::follow::{Change, Told};
-use crate::queue::Queue;
+use crate::turns::{Kind, Turn, Turns};
 
 /// How often an Event is tried before it is given up.
 const NOTICE_ATTEMPTS_MAX: u32 = 5;
-
-/// How long a status may be overtaken that only says that work is under way. Most attempts end sooner, and
-/// then cost one write.
-const UNDER_WAY: Duration = Duration::from_secs(2);
-/// How many of those are written at once, and how long the others wait on: where a great many are under way,
-/// the API server is for what is being applied.
-const UNDER_WAY_RUNNING_MAX: usize = 2;
-const UNDER_WAY_AGAIN: Duration = Duration::from_millis(100);
-
-/// How many Events are written at once: they are for people to read later, and must not take the API server
-/// from what is being applied.
-const NOTICES_RUNNING_MAX: usize = 2;
-
-/// Nothing is being applied when no status changed for so long: that is the time for Events.
-const QUIET: Duration = Duration::from_millis(500);
-/// How long Events wait for such a time.
-const QUIET_WAIT_MAX: Duration = Duration::from_secs(30);
 
 /// Writes what is put into it, so many requests at a time.
 pub(crate) struct Writer {
     cluster: Cluster,
     requests_max: usize,
-    statuses: Queue<ObjectRef, Status>,
-    under_way_running: usize,
-    notices: Queue<Offset, (Told, u32)>,
-    notices_running: usize,
-    /// When it will be quiet, unless a status changes.
-    quiet_at: Instant,
-    /// When the Events that wait are written even if it is not.
-    notices_at: Instant,
+    /// Events with how often each was tried.
+    turns: Turns<Status, (Told, u32)>,
     /// What stands in the cluster, by all we know.
     standing: BTreeMap<ObjectRef, Standing>,
     running: JoinSet<Ended>,
@@ -76,12 +53,7 @@ impl Writer {
         Self {
             cluster,
             requests_max: requests_max.max(1),
-            statuses: Queue::new(),
-            under_way_running: 0,
-            notices: Queue::new(),
-            notices_running: 0,
-            quiet_at: Instant::now(),
-            notices_at: Instant::now(),
+            turns: Turns::new(Instant::now()),
             standing: BTreeMap::new(),
             running: JoinSet::new(),
         }
@@ -92,67 +64,43 @@ impl Writer {
         let now = Instant::now();
         match change {
             Change::Status(status) => {
-                self.quiet_at = now + QUIET;
-                let key = status.object.identity();
-                if status.is_under_way() {
-                    self.statuses.hold(key, status, now + UNDER_WAY);
-                } else {
-                    self.statuses.put(key, status);
-                }
+                let (object, kind) = (status.object.identity(), kind(&status));
+                self.turns.put_status(object, status, kind, now);
             }
             Change::Gone(object) => {
-                self.statuses.cancel(&object);
+                self.turns.cancel(&object);
                 self.standing.remove(&object);
             }
-            Change::Notice(told) => {
-                if self.notices.is_empty() {
-                    self.notices_at = now + QUIET_WAIT_MAX;
-                }
-                self.notices.put(told.offset, (told, 0));
-            }
+            Change::Notice(told) => self.turns.put_event(told.offset, (told, 0), now),
         }
-    }
-
-    /// From when on Events may be written.
-    fn notices_from(&self) -> Instant {
-        self.quiet_at.min(self.notices_at)
     }
 
     /// Sends what may be sent now.
     pub(crate) fn start(&mut self) {
         let now = Instant::now();
-        while self.running.len() < self.requests_max {
-            if let Some((key, status)) = self.statuses.next(now) {
-                let is_under_way = status.is_under_way();
-                if is_under_way && self.under_way_running >= UNDER_WAY_RUNNING_MAX {
-                    self.statuses.done(&key, None, now);
-                    self.statuses.hold(key, status, now + UNDER_WAY_AGAIN);
-                    continue;
+        while self.running.len() < self.requests_max
+            && let Some(turn) = self.turns.next(now)
+        {
+            let cluster = self.cluster.clone();
+            match turn {
+                Turn::Status(object, status) => {
+                    let standing = self.standing.get(&object);
+                    let standing = standing.filter(|it| it.uid == status.uid).cloned();
+                    self.running.spawn(async move {
+                        let result = write(&cluster, &status, standing).await;
+                        Ended::Status { status, result }
+                    });
                 }
-                self.under_way_running += usize::from(is_under_way);
-                let standing = self.standing.get(&key);
-                let standing = standing.filter(|it| it.uid == status.uid).cloned();
-                let cluster = self.cluster.clone();
-                self.running.spawn(async move {
-                    let result = write(&cluster, &status, standing).await;
-                    Ended::Status { status, result }
-                });
-            } else if self.notices_running < NOTICES_RUNNING_MAX
-                && self.notices_from() <= now
-                && let Some((_, (told, attempts))) = self.notices.next(now)
-            {
-                self.notices_running += 1;
-                let cluster = self.cluster.clone();
-                self.running.spawn(async move {
-                    let result = cluster.create_event(&event(&told)).await;
-                    Ended::Notice {
-                        told,
-                        attempts: attempts + 1,
-                        result,
-                    }
-                });
-            } else {
-                return;
+                Turn::Event(_, (told, attempts)) => {
+                    self.running.spawn(async move {
+                        let result = cluster.create_event(&event(&told)).await;
+                        Ended::Notice {
+                            told,
+                            attempts: attempts + 1,
+                            result,
+                        }
+                    });
+                }
             }
         }
     }
@@ -161,9 +109,7 @@ impl Writer {
     /// it does not come back. It can be dropped at any time: what is under way goes on.
     pub(crate) async fn work(&mut self) {
         self.start();
-        let notices = self.notices_wake();
-        let wakes = [self.statuses.wakes(), notices];
-        let wakes = wakes.into_iter().flatten().min();
+        let wakes = self.turns.wakes(Instant::now());
         // At the limit a pause that ended changes nothing: only the end of a request does.
         let wakes = wakes.filter(|_| self.running.len() < self.requests_max);
         let pause = async {
@@ -187,27 +133,11 @@ impl Writer {
         }
     }
 
-    /// When an Event may be written that may not be yet. One whose pause ended waits for another to end, not
-    /// for the clock.
-    fn notices_wake(&self) -> Option<Instant> {
-        if self.notices_running >= NOTICES_RUNNING_MAX || self.notices.is_empty() {
-            return None;
-        }
-        let from = self.notices_from();
-        let is_later = from > Instant::now();
-        if is_later {
-            Some(from)
-        } else {
-            self.notices.wakes()
-        }
-    }
-
     fn settle(&mut self, ended: Ended) {
         let now = Instant::now();
         match ended {
             Ended::Status { status, result } => {
-                self.under_way_running -= usize::from(status.is_under_way());
-                let key = status.object.identity();
+                let (key, kind) = (status.object.identity(), kind(&status));
                 let again = match result {
                     Ok(true) => {
                         let standing = Standing {
@@ -229,24 +159,31 @@ impl Writer {
                         (!is_final).then_some(status)
                     }
                 };
-                self.statuses.done(&key, again, now);
+                self.turns.status_ended(&key, kind, again, now);
             }
             Ended::Notice {
                 told,
                 attempts,
                 result,
             } => {
-                self.notices_running -= 1;
-                let key = told.offset;
+                let offset = told.offset;
                 let again = result.err().and_then(|error| {
                     let is_final = error.retry() == Retry::Never || attempts >= NOTICE_ATTEMPTS_MAX;
                     let object = told.notice.object.to_string();
                     tracing::warn!(object, %error, is_final, "An Event was not written.");
                     (!is_final).then_some((told, attempts))
                 });
-                self.notices.done(&key, again, now);
+                self.turns.event_ended(offset, again, now);
             }
         }
+    }
+}
+
+fn kind(status: &Status) -> Kind {
+    if status.is_under_way() {
+        Kind::UnderWay
+    } else {
+        Kind::Final
     }
 }
 
