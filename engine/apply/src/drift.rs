@@ -45,11 +45,55 @@ const FREE_MAPS: [&str; 14] = [
     "volumeAttributes",
 ];
 
-/// The field manager of what is applied.
-const OURS: &str = "kustomize-controller";
+/// The field managers of what is applied: of Kustomizations, and of HelmReleases.
+pub const OURS: [&str; 2] = ["kustomize-controller", "helm-controller"];
 
 /// Where a projection holds what [`OURS`] owns besides; no part of an object has this name.
 const SURPLUS: &str = "metadata.managedFields";
+
+/// `manifest` with the values that `live` has where JSON pointers lead to, and nothing where it has none:
+/// an apply of it leaves these fields as they are.
+pub fn leave<'m>(manifest: &'m Value, live: &Value, ignored: &[String]) -> Cow<'m, Value> {
+    let is_gone = |pointer: &&String| live.pointer(pointer).is_none();
+    let gone: Vec<String> = ignored.iter().filter(is_gone).cloned().collect();
+    let mut left = without(manifest, &gone);
+    for pointer in ignored.iter().filter(|it| !it.is_empty()) {
+        if let Some(value) = live.pointer(pointer)
+            && left.pointer(pointer).is_some()
+            && let Some(place) = left.to_mut().pointer_mut(pointer)
+        {
+            place.clone_from(value);
+        }
+    }
+    left
+}
+
+/// `manifest` without the fields that JSON pointers lead to: what is left to others is no drift.
+pub fn without<'m>(manifest: &'m Value, ignored: &[String]) -> Cow<'m, Value> {
+    let mut rest = Cow::Borrowed(manifest);
+    for pointer in ignored {
+        let Some((parent, key)) = pointer.rsplit_once('/') else {
+            continue;
+        };
+        if rest.pointer(pointer).is_none() {
+            continue;
+        }
+        let key = key.replace("~1", "/").replace("~0", "~");
+        match rest.to_mut().pointer_mut(parent) {
+            Some(Value::Object(map)) => {
+                map.remove(&key);
+            }
+            Some(Value::Array(items)) => {
+                let index = key.parse().ok().filter(|index| *index < items.len());
+                if let Some(index) = index {
+                    items.remove(index);
+                }
+            }
+            Some(_) | None => {}
+        }
+    }
+    rest
+}
 
 /// The live object's values at the places that the manifest sets, and which other fields our own field manager
 /// owns, if there are any.
@@ -63,7 +107,7 @@ pub fn projection(desired: &Value, live: &Value) -> Value {
         Some((key.clone(), value))
     };
     let mut projection: Map<_, _> = parts(desired).filter_map(part).collect();
-    let surplus = surplus::paths(desired, live, OURS);
+    let surplus = surplus::paths(desired, live, &OURS);
     if !surplus.is_empty() {
         projection.insert(SURPLUS.to_owned(), surplus.into());
     }
@@ -81,7 +125,7 @@ pub fn changed_paths(desired: &Value, live: &Value) -> Vec<String> {
         .map(|change| change.path)
         .collect();
     if paths.is_empty() {
-        paths = surplus::paths(desired, live, OURS);
+        paths = surplus::paths(desired, live, &OURS);
     }
     paths.sort();
     paths

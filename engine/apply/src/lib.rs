@@ -26,5 +26,5 @@ pub mod prune;
 pub use error::Error;
 pub use health::Health;
 pub use inventory::Inventory;
-pub use marker::{Markers, Owner};
+pub use marker::{Markers, Owner, OwnerKind};
 pub use normalize::{Object, Scope};

@@ -1,6 +1,6 @@
 //! How a manifest or a live object wants to be treated, and who owns it, by its labels and annotations.
 
-use fluvial_api::metadata::{label, marker};
+use fluvial_api::metadata::{annotation, label, marker};
 use fluvial_manifest::{Value, object};
 
 /// How to apply an object.
@@ -72,9 +72,21 @@ impl Markers {
     }
 }
 
-/// The Kustomization that owns an object.
+/// What kind of object owns others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum OwnerKind {
+    /// A Kustomization, which labels what it owns.
+    #[default]
+    Kustomization,
+    /// A Helm release, which annotates what it owns as helm does.
+    Release,
+}
+
+/// Who owns an object: a Kustomization, or a Helm release (not the HelmRelease that asks for it).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Owner {
+    /// What it is.
+    pub kind: OwnerKind,
     /// Its name.
     pub name: String,
     /// Its namespace.
@@ -82,20 +94,74 @@ pub struct Owner {
 }
 
 impl Owner {
-    /// The owner by an object's labels. Prune only what is still its owner's.
-    pub fn of(object: &Value) -> Option<Self> {
-        Some(Self {
-            name: object::label(object, label::KUSTOMIZATION_NAME)?.to_owned(),
-            namespace: object::label(object, label::KUSTOMIZATION_NAMESPACE)?.to_owned(),
-        })
+    /// A Kustomization.
+    pub fn kustomization(namespace: &str, name: &str) -> Self {
+        Self {
+            kind: OwnerKind::Kustomization,
+            name: name.to_owned(),
+            namespace: namespace.to_owned(),
+        }
     }
 
-    /// Labels an object as this owner's.
+    /// A Helm release.
+    pub fn release(namespace: &str, name: &str) -> Self {
+        Self {
+            kind: OwnerKind::Release,
+            ..Self::kustomization(namespace, name)
+        }
+    }
+
+    /// The Kustomization that an object is owned by, by its labels. Prune only what is still its owner's.
+    pub fn of(object: &Value) -> Option<Self> {
+        let name = object::label(object, label::KUSTOMIZATION_NAME)?;
+        let namespace = object::label(object, label::KUSTOMIZATION_NAMESPACE)?;
+        Some(Self::kustomization(namespace, name))
+    }
+
+    /// The Helm release that an object is owned by, by its annotations.
+    pub fn release_of(object: &Value) -> Option<Self> {
+        let is_of_helm = object::label(object, label::MANAGED_BY) == Some(MANAGED_BY_HELM);
+        let name = object::annotation(object, annotation::RELEASE_NAME)?;
+        let namespace = object::annotation(object, annotation::RELEASE_NAMESPACE)?;
+        is_of_helm.then(|| Self::release(namespace, name))
+    }
+
+    /// Whether an object is this owner's.
+    pub fn owns(&self, object: &Value) -> bool {
+        let owner = match self.kind {
+            OwnerKind::Kustomization => Self::of(object),
+            OwnerKind::Release => Self::release_of(object),
+        };
+        owner.as_ref() == Some(self)
+    }
+
+    /// Marks an object as this owner's.
     pub fn mark(&self, object: &mut Value) {
-        object::set_label(object, label::KUSTOMIZATION_NAME, &self.name);
-        object::set_label(object, label::KUSTOMIZATION_NAMESPACE, &self.namespace);
+        match self.kind {
+            OwnerKind::Kustomization => {
+                object::set_label(object, label::KUSTOMIZATION_NAME, &self.name);
+                object::set_label(object, label::KUSTOMIZATION_NAMESPACE, &self.namespace);
+            }
+            OwnerKind::Release => {
+                object::set_label(object, label::MANAGED_BY, MANAGED_BY_HELM);
+                object::set_annotation(object, annotation::RELEASE_NAME, &self.name);
+                object::set_annotation(object, annotation::RELEASE_NAMESPACE, &self.namespace);
+            }
+        }
+    }
+
+    /// Whether an object that is no longer wanted stays all the same, as it says itself.
+    pub fn keeps(&self, object: &Value) -> bool {
+        match self.kind {
+            OwnerKind::Kustomization => !Markers::of(object).may_be_pruned(),
+            OwnerKind::Release => object::annotation(object, annotation::RESOURCE_POLICY)
+                .is_some_and(|policy| policy.trim().eq_ignore_ascii_case("keep")),
+        }
     }
 }
+
+/// What helm says of whatever it manages.
+const MANAGED_BY_HELM: &str = "Helm";
 
 #[cfg(test)]
 mod tests {
@@ -164,10 +230,7 @@ mod tests {
 
     #[test]
     fn an_owner_needs_both_labels() {
-        let owner = Owner {
-            name: "app".to_owned(),
-            namespace: "team".to_owned(),
-        };
+        let owner = Owner::kustomization("team", "app");
         let mut object = json!({"metadata": {"name": "x"}});
         assert_eq!(Owner::of(&object), None);
         owner.mark(&mut object);
@@ -177,5 +240,43 @@ mod tests {
             .unwrap()
             .remove(label::KUSTOMIZATION_NAME);
         assert_eq!(Owner::of(&object), None);
+    }
+
+    #[test]
+    fn a_release_needs_its_label_and_both_annotations() {
+        let owner = Owner::release("team", "app");
+        let mut object = json!({"metadata": {"name": "x"}});
+        assert!(!owner.owns(&object));
+        owner.mark(&mut object);
+        assert!(owner.owns(&object));
+        assert!(!Owner::release("team", "other").owns(&object));
+        assert!(!Owner::kustomization("team", "app").owns(&object));
+        for (part, key) in [
+            ("labels", label::MANAGED_BY),
+            ("annotations", annotation::RELEASE_NAME),
+            ("annotations", annotation::RELEASE_NAMESPACE),
+        ] {
+            let mut less = object.clone();
+            less["metadata"][part].as_object_mut().unwrap().remove(key);
+            assert!(!owner.owns(&less), "{key}");
+        }
+    }
+
+    #[test]
+    fn each_kind_of_owner_keeps_what_its_own_marker_says() {
+        let object = |key: &str, value: &str| json!({"metadata": {"annotations": {key: value}}});
+        let (kustomization, release) = (
+            Owner::kustomization("team", "app"),
+            Owner::release("team", "app"),
+        );
+        for (object, by_kustomization, by_release) in [
+            (object("a", "b"), false, false),
+            (object(marker::PRUNE, "disabled"), true, false),
+            (object(annotation::RESOURCE_POLICY, " Keep"), false, true),
+            (object(annotation::RESOURCE_POLICY, "delete"), false, false),
+        ] {
+            let kept = (kustomization.keeps(&object), release.keeps(&object));
+            assert_eq!(kept, (by_kustomization, by_release), "{object}");
+        }
     }
 }

@@ -183,10 +183,7 @@ mod tests {
     use super::*;
 
     fn owner() -> Owner {
-        Owner {
-            name: "app".to_owned(),
-            namespace: "team".to_owned(),
-        }
+        Owner::kustomization("team", "app")
     }
 
     fn scope(id: &ObjectId) -> Option<Scope> {

@@ -2,7 +2,7 @@
 
 use fluvial_manifest::Value;
 
-use crate::{Markers, Owner};
+use crate::Owner;
 
 /// What is to become of an object that is to be pruned.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,8 +30,8 @@ pub fn fate(live: Option<&Value>, owner: &Owner, uid: &str) -> Fate {
         .and_then(Value::as_str)
         .unwrap_or_default();
     let is_same = uid.is_empty() || uid == live_uid;
-    let is_ours = Owner::of(live).as_ref() == Some(owner);
-    if !is_same || !is_ours || !Markers::of(live).may_be_pruned() {
+    let is_ours = owner.owns(live);
+    if !is_same || !is_ours || owner.keeps(live) {
         return Fate::Left;
     }
     Fate::Deleted {
@@ -49,10 +49,7 @@ mod tests {
 
     #[test]
     fn only_the_very_object_of_its_owner_is_deleted() {
-        let owner = Owner {
-            name: "app".into(),
-            namespace: "team".into(),
-        };
+        let owner = Owner::kustomization("team", "app");
         let labels = json!({
             label::KUSTOMIZATION_NAME: "app", label::KUSTOMIZATION_NAMESPACE: "team",
         });

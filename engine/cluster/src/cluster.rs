@@ -168,6 +168,12 @@ impl Cluster {
         self.resource(group, "", kind).await
     }
 
+    /// Every version of every group and every kind in it: `apps/v1` and `apps/v1/Deployment`.
+    pub async fn api_versions(&self) -> Result<Vec<String>, Error> {
+        let names = self.shared.discovery.names(self).await;
+        names.map_err(|cause| Error::new("list the kinds of the server", cause))
+    }
+
     /// Kinds may have changed: ask the server before one is next used, at most once a second. Call it
     /// when the watch shows a changed CRD; applying or deleting one through this crate does.
     pub fn doubt_kinds(&self) {

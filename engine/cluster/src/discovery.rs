@@ -128,6 +128,19 @@ impl Discovery {
             .ok_or_else(|| known.why_not(group, version, kind))
     }
 
+    /// Every version of every group, and every kind in it, as Helm's charts ask for them: `apps/v1` and
+    /// `apps/v1/Deployment`.
+    pub(crate) async fn names(&self, cluster: &Cluster) -> Result<Vec<String>, Cause> {
+        let is_fresh = {
+            let known = self.known();
+            known.answered.is_some() && !known.doubted
+        };
+        if !is_fresh {
+            self.ask(cluster, Instant::now()).await?;
+        }
+        Ok(self.known().names())
+    }
+
     /// What is known may have changed: ask again before it is next used, if that was not just done.
     pub(crate) fn doubt(&self) {
         self.known_mut().doubted = true;
@@ -178,6 +191,23 @@ impl Known {
         resources
             .find(|resource| resource.kind == kind)
             .map(Arc::clone)
+    }
+
+    fn names(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        for (group, known) in &self.groups {
+            for version in &known.versions {
+                let slash = if group.is_empty() { "" } else { "/" };
+                let name = format!("{group}{slash}{}", version.name);
+                let kinds = version
+                    .resources
+                    .iter()
+                    .map(|it| format!("{name}/{}", it.kind));
+                names.extend(kinds);
+                names.push(name);
+            }
+        }
+        names
     }
 
     fn why_not(&self, group: &str, version: &str, kind: &str) -> Cause {

@@ -21,17 +21,19 @@ enum Fate {
 impl Executor {
     pub(crate) async fn prune(self, command: PruneObjects) -> Result<Event, Trouble> {
         let object = named(command.object)?;
-        let owner = Owner {
-            name: object.name.clone(),
-            namespace: object.namespace.clone(),
+        let owner = if command.release_name.is_empty() {
+            Owner::kustomization(&object.namespace, &object.name)
+        } else {
+            Owner::release(&command.release_namespace, &command.release_name)
         };
+        let propagation = propagation(&command.propagation);
         let cluster = self.acting_as(&object, &command.service_account)?;
         let mut outcome = ObjectsPruned {
             object: Some(object.clone()),
             ..ObjectsPruned::default()
         };
         for (doomed, uid) in in_order(command.objects) {
-            match delete(&cluster, &owner, &doomed, &uid).await {
+            match delete(&cluster, &owner, &doomed, &uid, propagation).await {
                 Ok(Fate::Gone) => outcome.pruned.push(doomed),
                 Ok(Fate::Left) => outcome.left.push(doomed),
                 Err(error) if error.retry() == Retry::Soon => return Err(error.into()),
@@ -79,6 +81,15 @@ fn was_never_seen(uid: &str, error: &fluvial_cluster::Error) -> bool {
     uid.is_empty() && is_refused
 }
 
+/// What Flux's word for it means.
+fn propagation(word: &str) -> Propagation {
+    match word {
+        "foreground" => Propagation::Foreground,
+        "orphan" => Propagation::Orphan,
+        _ => Propagation::Background,
+    }
+}
+
 fn in_order(doomed: Vec<fluvial_event::Doomed>) -> Vec<(ObjectRef, String)> {
     let mut by_id: BTreeMap<ObjectId, (ObjectRef, String)> = doomed
         .into_iter()
@@ -104,6 +115,7 @@ async fn delete(
     owner: &Owner,
     doomed: &ObjectRef,
     uid: &str,
+    propagation: Propagation,
 ) -> Result<Fate, fluvial_cluster::Error> {
     let target = reference(doomed);
     let live = cluster.get(&target).await?;
@@ -115,7 +127,7 @@ async fn delete(
     let how = Delete {
         uid: Some(uid),
         resource_version: None,
-        propagation: Propagation::Background,
+        propagation,
     };
     match cluster.delete(&target, &how).await {
         Ok(_) => Ok(Fate::Gone),

@@ -227,12 +227,18 @@ impl HelmRelease {
         for (name, owned) in self.owned.iter() {
             objects.insert(name.clone(), owned.version().to_owned());
         }
-        let attempted = self
-            .action()
-            .into_iter()
-            .flat_map(|action| action.prerequisites.iter().chain(&action.objects));
-        for target in attempted.filter_map(|rendered| rendered.object.as_ref()) {
-            objects.insert(self.name_of(target), target.version.clone());
+        if let Some(action) = self.action() {
+            for target in action.objects.iter().filter_map(|it| it.object.as_ref()) {
+                objects.insert(self.name_of(target), target.version.clone());
+            }
+            // What is not the release's own carries no label to follow it by, and is followed alone.
+            for target in action
+                .prerequisites
+                .iter()
+                .filter_map(|it| it.object.as_ref())
+            {
+                objects.insert(self.name_of(target), String::new());
+            }
         }
         let dependencies = self.spec.iter();
         let dependencies = dependencies.flat_map(|spec| Self::dependencies_of(object, spec));

@@ -171,10 +171,8 @@ pub(crate) fn child(object: &Value, owner: &Kustomization) -> Result<Option<Kust
 
 /// Whose objects are built.
 pub(crate) fn owner_of(kustomization: &Kustomization) -> Owner {
-    Owner {
-        name: kustomization.metadata.name.clone(),
-        namespace: kustomization.metadata.namespace.clone(),
-    }
+    let metadata = &kustomization.metadata;
+    Owner::kustomization(&metadata.namespace, &metadata.name)
 }
 
 /// What `object` declares; without a namespace it is in `namespace`.

@@ -16,6 +16,14 @@ pub mod annotation {
     pub const EVENT_PREFIX: &str = "event.toolkit.fluxcd.io/";
     /// What kubectl last applied; dropped before an object is applied.
     pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+    /// The name of the Helm release that owns an object.
+    pub const RELEASE_NAME: &str = "meta.helm.sh/release-name";
+    /// The namespace of the Helm release that owns an object.
+    pub const RELEASE_NAMESPACE: &str = "meta.helm.sh/release-namespace";
+    /// `keep`: helm does not delete the object.
+    pub const RESOURCE_POLICY: &str = "helm.sh/resource-policy";
+    /// On an object of a release: `disabled` leaves its drift alone.
+    pub const DRIFT_DETECTION: &str = "helm.toolkit.fluxcd.io/driftDetection";
 }
 
 /// Labels on Flux objects and on what they apply.
@@ -28,6 +36,8 @@ pub mod label {
     pub const HELM_RELEASE_NAME: &str = "helm.toolkit.fluxcd.io/name";
     /// The namespace of the HelmRelease that made an object.
     pub const HELM_RELEASE_NAMESPACE: &str = "helm.toolkit.fluxcd.io/namespace";
+    /// What manages an object; `Helm` for those of a release.
+    pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
     /// On a ConfigMap or Secret: a change wakes the objects that refer to it.
     pub const WATCH: &str = "reconcile.fluxcd.io/watch";
     /// The value of [`WATCH`] that counts.

@@ -309,10 +309,7 @@ impl Outside<'_> {
             .object
             .as_ref()
             .map_or_else(ObjectRef::default, Clone::clone);
-        let owner = Owner {
-            name: owner.name,
-            namespace: owner.namespace,
-        };
+        let owner = Owner::kustomization(&owner.namespace, &owner.name);
         let mut outcome = ObjectsPruned {
             object: prune.object.clone(),
             ..ObjectsPruned::default()

@@ -102,7 +102,7 @@ mutants! {
         "let is_same = ‹uid.is_empty() || uid == live_uid›;" => "true";
     "deletes-without-a-label": "an object is deleted whoever its labels say owns it",
         "engine/apply/src/prune.rs",
-        "let is_ours = ‹Owner::of(live).as_ref() == Some(owner)›;" => "true";
+        "let is_ours = ‹owner.owns(live)›;" => "true";
     "forgets-the-finalizer": "an object that is declared gets no finalizer",
         "engine/reduce/src/declared.rs",
         "‹(!self.finalizer).then(|| self.set_finalizer(object, true))›"

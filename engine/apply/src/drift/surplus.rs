@@ -16,11 +16,13 @@ struct Place<'a> {
 }
 
 /// The paths of what `ours` owns by server-side apply and `desired` does not set, in no particular order.
-pub(super) fn paths(desired: &Value, live: &Value, ours: &str) -> Vec<String> {
+pub(super) fn paths(desired: &Value, live: &Value, ours: &[&str]) -> Vec<String> {
     let mut paths = Vec::new();
     let is_ours = |entry: &fields::Entry<'_>| {
         let manager = &entry.manager;
-        manager.name == ours && manager.operation == "Apply" && manager.subresource.is_empty()
+        ours.contains(&manager.name.as_str())
+            && manager.operation == "Apply"
+            && manager.subresource.is_empty()
     };
     let place = Place { desired, live };
     for entry in fields::entries(live).filter(is_ours) {

@@ -350,7 +350,7 @@ impl HelmRelease {
             } else {
                 "not in the release any more"
             };
-            return Some(self.prune(object, doomed, spec, why));
+            return Some(self.prune(object, action, doomed, spec, why));
         }
         if !how.waits || !action.kind.applies() {
             return None;
@@ -407,16 +407,28 @@ impl HelmRelease {
     fn prune(
         &self,
         object: &ObjectRef,
+        action: &Action,
         doomed: Vec<Doomed>,
         spec: &HelmReleaseSpec,
         why: &str,
     ) -> Due {
         let declared = &self.core.declared;
+        let target = target_of(spec, object);
+        let (release_namespace, release_name) = if action.kind.releases() {
+            (target.namespace, target.name)
+        } else {
+            (action.target.namespace.clone(), action.target.name.clone())
+        };
+        let propagation = &spec.uninstall.deletion_propagation;
+        let propagation = propagation.clone().filter(|_| action.kind.removes());
         declared.command(command::Kind::PruneObjects(PruneObjects {
             object: Some(declared.named(object)),
             objects: doomed,
             service_account: spec.service_account_name.clone().unwrap_or_default(),
             reason: why.to_owned(),
+            release_namespace,
+            release_name,
+            propagation: propagation.unwrap_or_default(),
         }))
     }
 
@@ -435,6 +447,7 @@ impl HelmRelease {
         });
         self.prune(
             object,
+            action,
             doomed.collect(),
             spec,
             "it came with an action that failed",

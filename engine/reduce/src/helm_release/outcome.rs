@@ -91,16 +91,7 @@ impl HelmRelease {
         if !is_known || self.owned.names().next().is_some() {
             return;
         }
-        for rendered in objects {
-            let Some(object) = &rendered.object else {
-                continue;
-            };
-            let owned = Owned::released(rendered.clone());
-            let name = Name::of(object);
-            self.dirty.push(name.clone());
-            self.owned.insert(name, owned);
-        }
-        self.core.inventory_changed |= !objects.is_empty();
+        self.own(objects);
         self.is_unlinked = true;
     }
 
@@ -119,6 +110,25 @@ impl HelmRelease {
             if rendered.version > 0 {
                 action.version = rendered.version;
             }
+        }
+        if self.action().is_some_and(|action| action.kind.removes()) {
+            self.own(&rendered.objects);
+        }
+    }
+
+    /// What a release holds is its own, also what was never applied from here.
+    fn own(&mut self, objects: &[Rendered]) {
+        for rendered in objects {
+            let Some(object) = &rendered.object else {
+                continue;
+            };
+            let name = Name::of(object);
+            if self.owned.contains(&name) {
+                continue;
+            }
+            self.core.inventory_changed = true;
+            self.dirty.push(name.clone());
+            self.owned.insert(name, Owned::released(rendered.clone()));
         }
     }
 

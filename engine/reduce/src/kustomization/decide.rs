@@ -347,6 +347,7 @@ impl Kustomization {
                 objects: doomed,
                 service_account: spec.service_account_name.clone().unwrap_or_default(),
                 reason: reason.to_owned(),
+                ..PruneObjects::default()
             }))
     }
 
