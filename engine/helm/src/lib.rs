@@ -38,5 +38,8 @@ pub use error::Error;
 pub use metadata::{Dependency, Maintainer, Metadata};
 pub use order::{compare_install, compare_uninstall};
 pub use package::{Defaults, Package};
-pub use render::{Lookup, Options, Rendered, check_installable, document, release_name, render};
+pub use render::{
+    Files, Lookup, Options, Rendered, check_installable, document, release_name, render,
+    render_with,
+};
 pub use values::Values;

@@ -4,6 +4,7 @@
 //! helm-controller v1.6 `internal/release/{observation,digest}.go`. Which record is written when is the
 //! engine's to decide.
 
+mod chart;
 mod json;
 
 use std::collections::BTreeMap;
@@ -22,8 +23,9 @@ use sha2::{Digest as _, Sha256};
 pub const SECRET_TYPE: &str = "helm.sh/release.v1";
 /// The key of a Secret's data that holds the record.
 pub const SECRET_KEY: &str = "release";
-/// A record larger than this is not read: the API server keeps no object as large as its packed form.
-const RECORD_BYTES_MAX: u64 = 256 << 20;
+/// A record larger than this is not read: packed it has at most 1 MiB, and what comes to so much more by
+/// unpacking is no record but a bomb.
+const RECORD_BYTES_MAX: u64 = 64 << 20;
 
 /// One revision of a release.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -150,10 +152,10 @@ impl Record {
         format!("sh.helm.release.v1.{name}.v{version}")
     }
 
-    /// The labels of the Secret. `modified_at` is in seconds since 1970; 0 for a record that is new.
-    pub fn labels(&self, modified_at: i64) -> BTreeMap<String, String> {
-        let time = |key: &str| (key.to_owned(), modified_at.to_string());
-        let changed = (modified_at != 0).then(|| time("modifiedAt"));
+    /// The labels of the Secret. `at` is in seconds since 1970: when it was created, or changed since.
+    pub fn labels(&self, at: i64, is_new: bool) -> BTreeMap<String, String> {
+        let key = if is_new { "createdAt" } else { "modifiedAt" };
+        let time = (key.to_owned(), at.to_string());
         let text = |key: &str, value: String| (key.to_owned(), value);
         [
             text("name", self.name.clone()),
@@ -162,7 +164,7 @@ impl Record {
             text("version", self.version.to_string()),
         ]
         .into_iter()
-        .chain(changed)
+        .chain([time])
         .collect()
     }
 

@@ -130,8 +130,21 @@ pub fn check_installable(chart: &Chart) -> Result<(), Error> {
     dependencies::check(chart)
 }
 
+/// Rendered files by their names, from the root chart's on.
+pub type Files = BTreeMap<String, String>;
+
 /// Renders a chart.
-pub fn render(mut chart: Chart, values: &Values, options: &Options) -> Result<Rendered, Error> {
+pub fn render(chart: Chart, values: &Values, options: &Options) -> Result<Rendered, Error> {
+    render_with(chart, values, options, &mut Ok)
+}
+
+/// Renders a chart, and lets `post_render` make other files of those that came out, hooks among them.
+pub fn render_with(
+    mut chart: Chart,
+    values: &Values,
+    options: &Options,
+    post_render: &mut dyn FnMut(Files) -> Result<Files, Error>,
+) -> Result<Rendered, Error> {
     check_name(&options.name)?;
     let given = values.map();
     dependencies::process(&mut chart, &given)?;
@@ -153,7 +166,13 @@ pub fn render(mut chart: Chart, values: &Values, options: &Options) -> Result<Re
     let notes = format!("{}/templates/NOTES.txt", chart.name());
     let notes = files.remove(notes.as_str()).unwrap_or_default();
     files.retain(|name, _| !name.ends_with("NOTES.txt"));
-    let files = files.iter().map(|(name, text)| (*name, text.as_str()));
+    let files = files
+        .into_iter()
+        .map(|(name, text)| (name.to_owned(), text));
+    let files = post_render(files.collect())?;
+    let files = files
+        .iter()
+        .map(|(name, text)| (name.as_str(), text.as_str()));
     let (hooks, manifests) = manifests::sort(files)?;
     Ok(Rendered {
         manifests,

@@ -75,6 +75,11 @@ impl Values {
         Ok(())
     }
 
+    /// Lays more values over what is here; of maps on both sides the keys come together.
+    pub fn add_json(&mut self, more: &serde_json::Value) {
+        self.0 = merge_maps(&self.0, &Self::from_json(more).0);
+    }
+
     fn parse(&mut self, flag: &str, text: &str, style: Style<'_>) -> Result<(), Error> {
         strvals::parse(text, &self.0, style)
             .map_err(|why| Error::Values(format!("failed parsing {flag} data: {why}")))

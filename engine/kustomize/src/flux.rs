@@ -10,8 +10,9 @@ use crate::error::{Error, Result};
 use crate::kustomization::{self, FILE_NAMES, Image as OwnImage, Kustomization, Patch as OwnPatch};
 use crate::loader::{Loader, is_remote};
 use crate::parse;
+use crate::resource::Resource;
 use crate::resource::{Gvk, Id};
-use crate::selector::Selector;
+use crate::selector::{Matcher, Selector};
 use crate::target::Target;
 use crate::{Options, Reorder, Restriction, finish};
 
@@ -64,6 +65,21 @@ pub struct PatchTarget {
     pub label_selector: String,
     /// Annotation selector.
     pub annotation_selector: String,
+}
+
+/// A target made ready to be asked.
+pub struct Selection(Matcher);
+
+impl Selection {
+    /// Compiles the expressions of a target.
+    pub fn new(target: &PatchTarget) -> Result<Self, Error> {
+        Matcher::new(&selector(target)).map(Self)
+    }
+
+    /// Whether `object` is meant.
+    pub fn selects(&self, object: &Value) -> bool {
+        self.0.selects(&Resource::new(object.clone()))
+    }
 }
 
 /// An entry of `spec.images`.
@@ -215,20 +231,24 @@ fn scan(loader: &Loader<'_>, dir: &str, resources: &mut Vec<String>) -> Result<(
 fn own_patch(patch: &Patch) -> OwnPatch {
     OwnPatch {
         inline: patch.patch.clone(),
-        target: patch.target.as_ref().map(|target| Selector {
-            id: Id {
-                gvk: Gvk {
-                    group: target.group.clone(),
-                    version: target.version.clone(),
-                    kind: target.kind.clone(),
-                },
-                name: target.name.clone(),
-                namespace: target.namespace.clone(),
-            },
-            labels: target.label_selector.clone(),
-            annotations: target.annotation_selector.clone(),
-        }),
+        target: patch.target.as_ref().map(selector),
         ..OwnPatch::default()
+    }
+}
+
+fn selector(target: &PatchTarget) -> Selector {
+    Selector {
+        id: Id {
+            gvk: Gvk {
+                group: target.group.clone(),
+                version: target.version.clone(),
+                kind: target.kind.clone(),
+            },
+            name: target.name.clone(),
+            namespace: target.namespace.clone(),
+        },
+        labels: target.label_selector.clone(),
+        annotations: target.annotation_selector.clone(),
     }
 }
 

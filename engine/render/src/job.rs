@@ -6,6 +6,8 @@ use fluvial_api::KustomizationSpec;
 use fluvial_manifest::Value;
 use serde::{Deserialize, Serialize};
 
+use crate::helm;
+
 /// One build, complete: with the artifact that it names, nothing else decides what comes out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Job {
@@ -38,7 +40,15 @@ impl Refusal {
     }
 }
 
-/// What a worker answers.
+/// What a worker is asked.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Question {
+    Kustomization(Box<Job>),
+    /// With the bytes that the answer may have.
+    Helm(helm::Question, u64),
+}
+
+/// What a worker answers about a Kustomization.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Answer {
     Built(Vec<Value>),

@@ -3,7 +3,7 @@
 //! [`Renderer`] is what the engine holds: it keeps a few worker processes, each for one tenant at a time,
 //! and asks them. [`work`] is what such a process runs: it takes every right from itself, and only then
 //! reads its first byte. Start at `worker.rs` for the child, at `pool.rs` for the parent. What is built
-//! is `fluvial-kustomize`'s knowledge; when, and what becomes of it, is the engine's.
+//! is `fluvial-kustomize`'s and `fluvial-helm`'s knowledge; when, and what becomes of it, is the engine's.
 //!
 //! What holds: a worker has no environment, no open files but its pipes, no network, no token and no way
 //! to get any; no build sees another tenant's bytes; whatever a worker does, in time and memory that are
@@ -11,8 +11,10 @@
 //! `landlock`, `rustix` and `seccompiler`.
 
 mod breach;
+mod builder;
 mod confine;
 mod frame;
+pub mod helm;
 mod job;
 mod kustomize;
 mod limits;

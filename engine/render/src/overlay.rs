@@ -1,40 +1,25 @@
 //! The fields of a spec that change what is built, as the renderer takes them.
 
 use fluvial_api::KustomizationSpec;
+use fluvial_api::helm_release::Kustomize;
 use fluvial_api::kustomization::BuildMetadata;
-use fluvial_api::reference::{Image, Patch, Selector};
+use fluvial_api::reference::{Image, Json6902Patch, Patch, Selector};
 use fluvial_kustomize::flux;
 use fluvial_manifest::{Value, yaml};
 
 /// What `spec` lays over the kustomization in its path. The patch fields of older versions come
 /// first, as they did then.
 pub(crate) fn of(spec: &KustomizationSpec) -> flux::Overlay {
-    let merges = spec
-        .patches_strategic_merge
-        .iter()
-        .map(|patch| flux::Patch {
-            patch: text(patch),
-            target: None,
-        });
-    let json = spec.patches_json6902.iter().map(|patch| flux::Patch {
-        patch: text(&Value::Array(patch.patch.clone())),
-        target: Some(target(&patch.target)),
-    });
-    let patches = spec.patches.iter().map(
-        |Patch {
-             patch,
-             target: selector,
-         }| flux::Patch {
-            patch: patch.clone(),
-            target: selector.as_ref().map(target),
-        },
-    );
     let metadata = spec.common_metadata.clone().unwrap_or_default();
     flux::Overlay {
         target_namespace: spec.target_namespace.clone(),
         name_prefix: spec.name_prefix.clone(),
         name_suffix: spec.name_suffix.clone(),
-        patches: merges.chain(json).chain(patches).collect(),
+        patches: patches(
+            &spec.patches_strategic_merge,
+            &spec.patches_json6902,
+            &spec.patches,
+        ),
         images: spec.images.iter().map(image).collect(),
         components: spec.components.clone(),
         ignore_missing_components: spec.ignore_missing_components,
@@ -51,6 +36,35 @@ pub(crate) fn of(spec: &KustomizationSpec) -> flux::Overlay {
     }
 }
 
+/// What one step after the rendering of a chart lays over it.
+pub(crate) fn of_post_renderer(step: &Kustomize) -> flux::Overlay {
+    flux::Overlay {
+        patches: patches(
+            &step.patches_strategic_merge,
+            &step.patches_json6902,
+            &step.patches,
+        ),
+        images: step.images.iter().map(image).collect(),
+        ..flux::Overlay::default()
+    }
+}
+
+fn patches(merges: &[Value], json: &[Json6902Patch], patches: &[Patch]) -> Vec<flux::Patch> {
+    let merges = merges.iter().map(|patch| flux::Patch {
+        patch: text(patch),
+        target: None,
+    });
+    let json = json.iter().map(|patch| flux::Patch {
+        patch: text(&Value::Array(patch.patch.clone())),
+        target: Some(target(&patch.target)),
+    });
+    let patches = patches.iter().map(|it| flux::Patch {
+        patch: it.patch.clone(),
+        target: it.target.as_ref().map(target),
+    });
+    merges.chain(json).chain(patches).collect()
+}
+
 /// A patch of older versions is text in YAML, or the object itself.
 fn text(patch: &Value) -> String {
     match patch {
@@ -61,7 +75,7 @@ fn text(patch: &Value) -> String {
     }
 }
 
-fn target(selector: &Selector) -> flux::PatchTarget {
+pub(crate) fn target(selector: &Selector) -> flux::PatchTarget {
     flux::PatchTarget {
         group: selector.group.clone(),
         version: selector.version.clone(),

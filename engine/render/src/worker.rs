@@ -5,9 +5,9 @@ use std::io;
 use std::panic;
 use std::process::ExitCode;
 
+use crate::builder::Builder;
 use crate::confine;
 use crate::frame::{self, Frame, Kind};
-use crate::kustomize::Builder;
 
 /// What a worker process is called: its zeroth argument.
 pub(crate) const NAME: &str = "fluvial-render";
@@ -37,7 +37,7 @@ pub fn is_worker() -> bool {
     std::env::args_os().next().as_deref() == Some(OsStr::new(NAME))
 }
 
-/// Builds kustomizations until the engine has no more of them.
+/// Builds Kustomizations and renders charts until the engine has no more of them.
 pub fn work() -> ExitCode {
     serve(Builder::default())
 }

@@ -86,8 +86,9 @@ fn a_secret_is_named_and_labelled_as_helm_does() {
     let mut shop = shop();
     shop.info.status = "deployed".into();
     assert_eq!(Record::secret_name("shop", 3), "sh.helm.release.v1.shop.v3");
-    let labels: Vec<_> = shop.labels(0).into_iter().collect();
+    let labels: Vec<_> = shop.labels(17, true).into_iter().collect();
     let expected = [
+        ("createdAt", "17"),
         ("name", "shop"),
         ("owner", "helm"),
         ("status", "deployed"),
@@ -95,7 +96,7 @@ fn a_secret_is_named_and_labelled_as_helm_does() {
     ];
     let expected = expected.map(|(key, value)| (key.to_owned(), value.to_owned()));
     assert_eq!(labels, expected);
-    assert_eq!(shop.labels(17)["modifiedAt"], "17");
+    assert_eq!(shop.labels(18, false)["modifiedAt"], "18");
 }
 
 #[test]
