@@ -3,12 +3,13 @@
 //! Objects are applied in order, several at a time. What fails stands beside what succeeds; a server
 //! that cannot be reached is trouble of the engine's, and the whole command is carried out again.
 
+use std::borrow::Cow;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use fluvial_apply::{drift, health};
-use fluvial_cluster::{Apply, Cluster, Delete, Propagation, Retry, Takeover};
+use fluvial_cluster::{Apply, Cluster, Delete, Propagation, Reference, Retry, Takeover};
 use fluvial_event::{
-    Action, AppliedObject, ApplyObjects, Digest, Event, ObjectFailure, ObjectsApplied, Rendered,
+    Action, AppliedObject, ApplyObjects, Event, ObjectFailure, ObjectsApplied, Rendered,
 };
 use fluvial_log::Key;
 use fluvial_manifest::digest::canonical;
@@ -16,7 +17,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
 
 use crate::prune::reason;
-use crate::{Executor, FIELD_MANAGER, Trouble, named};
+use crate::{Executor, FIELD_MANAGER, Trouble, field_manager, named, parsed};
 
 /// Objects of one command that are applied at a time.
 const AT_A_TIME: usize = 8;
@@ -33,10 +34,15 @@ impl Executor {
     pub(crate) async fn apply(self, command: ApplyObjects) -> Result<Event, Trouble> {
         let object = named(command.object)?;
         let cluster = self.acting_as(&object, &command.service_account)?;
-        let force = command.force;
-        let (executor, cluster) = (&self, &cluster);
+        let how = How {
+            cluster: &cluster,
+            field_manager: field_manager(&object),
+            force: command.force,
+            is_repair: !command.repair.is_empty(),
+        };
+        let (executor, how) = (&self, &how);
         let results: Vec<_> = stream::iter(command.objects)
-            .map(|rendered| async move { executor.apply_one(cluster, rendered, force).await })
+            .map(|rendered| async move { executor.apply_one(how, rendered).await })
             .buffered(AT_A_TIME)
             .try_collect()
             .await?;
@@ -53,26 +59,15 @@ impl Executor {
         Ok(outcome.into())
     }
 
-    async fn apply_one(
-        &self,
-        cluster: &Cluster,
-        rendered: Rendered,
-        force: bool,
-    ) -> Result<Outcome, Trouble> {
+    async fn apply_one(&self, how: &How<'_>, rendered: Rendered) -> Result<Outcome, Trouble> {
         let target = named(rendered.object.clone())?;
-        let digest: Digest =
-            rendered
-                .manifest
-                .parse()
-                .map_err(|error: fluvial_event::ParseDigestError| {
-                    Trouble::Command(error.to_string())
-                })?;
+        let digest = parsed(&rendered.manifest)?;
         let manifest: Value = serde_json::from_slice(&self.blobs.get(&digest)?)
             .map_err(|error| Trouble::Command(format!("blob {digest} is no manifest: {error}")))?;
-        let force = force || rendered.force;
-        let done = match self.skip(cluster, &rendered, &manifest).await {
+        let force = how.force || rendered.force;
+        let done = match how.skip(&rendered, &manifest).await {
             Ok(Some(live)) => Ok((live, Action::Skipped)),
-            Ok(None) => apply_or_recreate(cluster, &manifest, force).await,
+            Ok(None) => how.apply(&rendered, &manifest, force).await,
             Err(error) => Err(error),
         };
         match done {
@@ -82,8 +77,7 @@ impl Executor {
             Err(error) if error.retry() == Retry::Soon => Err(error.into()),
             Err(error) => {
                 let hint = if error.immutable() && !force {
-                    "; to delete and create it again, set spec.force, or the annotation \
-                     kustomize.toolkit.fluxcd.io/force: enabled on it"
+                    how.hint()
                 } else {
                     ""
                 };
@@ -95,50 +89,87 @@ impl Executor {
             }
         }
     }
+}
 
+/// How the objects of one command are applied.
+struct How<'a> {
+    cluster: &'a Cluster,
+    field_manager: &'static str,
+    force: bool,
+    /// What is left to others keeps the values that it has.
+    is_repair: bool,
+}
+
+impl How<'_> {
     /// The live object, where its markers say to leave it as it is.
     async fn skip(
         &self,
-        cluster: &Cluster,
         rendered: &Rendered,
         manifest: &Value,
     ) -> Result<Option<Value>, fluvial_cluster::Error> {
         if rendered.policy != "IfNotPresent" {
             return Ok(None);
         }
-        cluster
-            .get(&fluvial_cluster::Reference::of(manifest)?)
-            .await
+        self.cluster.get(&Reference::of(manifest)?).await
     }
-}
 
-async fn apply_or_recreate(
-    cluster: &Cluster,
-    manifest: &Value,
-    force: bool,
-) -> Result<(Value, Action), fluvial_cluster::Error> {
-    let how = Apply {
-        field_manager: FIELD_MANAGER.into(),
-        takeover: Takeover::Legacy { also: Vec::new() },
-        ..Apply::flux()
-    };
-    match cluster.apply(manifest, &how).await {
-        Ok(applied) => Ok((applied.object, action(applied.action))),
-        Err(error) if force && error.immutable() => {
-            let target = fluvial_cluster::Reference::of(manifest)?;
-            remove(cluster, &target).await?;
-            let applied = cluster.apply(manifest, &how).await?;
-            Ok((applied.object, Action::Recreated))
+    async fn apply(
+        &self,
+        rendered: &Rendered,
+        manifest: &Value,
+        force: bool,
+    ) -> Result<(Value, Action), fluvial_cluster::Error> {
+        if !self.is_repair || rendered.ignored.is_empty() {
+            return self.apply_or_recreate(manifest, force).await;
         }
-        Err(error) => Err(error),
+        let live = self.cluster.get(&Reference::of(manifest)?).await?;
+        let manifest = match &live {
+            Some(live) => drift::leave(manifest, live, &rendered.ignored),
+            None => Cow::Borrowed(manifest),
+        };
+        self.apply_or_recreate(&manifest, force).await
+    }
+
+    async fn apply_or_recreate(
+        &self,
+        manifest: &Value,
+        force: bool,
+    ) -> Result<(Value, Action), fluvial_cluster::Error> {
+        // What helm itself released is taken over whole, or what leaves the chart would stay for ever.
+        let also = match self.field_manager {
+            FIELD_MANAGER => Vec::new(),
+            _ => vec!["helm".to_owned()],
+        };
+        let how = Apply {
+            field_manager: self.field_manager.to_owned(),
+            takeover: Takeover::Legacy { also },
+            ..Apply::flux()
+        };
+        match self.cluster.apply(manifest, &how).await {
+            Ok(applied) => Ok((applied.object, action(applied.action))),
+            Err(error) if force && error.immutable() => {
+                remove(self.cluster, &Reference::of(manifest)?).await?;
+                let applied = self.cluster.apply(manifest, &how).await?;
+                Ok((applied.object, Action::Recreated))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What to do about a field that may not change.
+    fn hint(&self) -> &'static str {
+        match self.field_manager {
+            FIELD_MANAGER => {
+                "; to delete and create it again, set spec.force, or the annotation \
+                 kustomize.toolkit.fluxcd.io/force: enabled on it"
+            }
+            _ => "; to delete and create it again, set spec.upgrade.force",
+        }
     }
 }
 
 /// Deletes an object and waits until it is gone.
-async fn remove(
-    cluster: &Cluster,
-    target: &fluvial_cluster::Reference,
-) -> Result<(), fluvial_cluster::Error> {
+async fn remove(cluster: &Cluster, target: &Reference) -> Result<(), fluvial_cluster::Error> {
     let Some(live) = cluster.get(target).await? else {
         return Ok(());
     };
@@ -195,7 +226,10 @@ fn applied(
         .unwrap_or_default();
     let health = health::status(live, i64::try_from(now.as_secs()).unwrap_or(i64::MAX));
     let digest = key
-        .mac(&canonical(&drift::projection(manifest, live)))
+        .mac(&canonical(&drift::projection(
+            &drift::without(manifest, &rendered.ignored),
+            live,
+        )))
         .to_string();
     // The server says that it was created or not; whether that changed anything, the digest says.
     let action = match action {

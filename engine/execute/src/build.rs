@@ -1,31 +1,27 @@
 //! `BuildKustomization`: from an artifact and a spec to manifests, each stored under its digest.
 
 use std::collections::BTreeSet;
-use std::io;
-use std::pin::Pin;
-use std::sync::Arc;
 
 use fluvial_api::KustomizationSpec;
 use fluvial_apply::marker::Ssa;
 use fluvial_apply::{Markers, Object, Owner, normalize, order};
 use fluvial_event::{
-    BuildFailed, BuildKustomization, Digest, Event, ManifestsBuilt, ObjectRef, ParseDigestError,
-    RECORD_BYTES_MAX, Rendered,
+    BuildFailed, BuildKustomization, Digest, Event, ManifestsBuilt, ObjectRef, RECORD_BYTES_MAX,
+    Rendered,
 };
-use fluvial_log::BlobStore;
 use fluvial_manifest::digest::canonical;
 use fluvial_manifest::{ObjectId, Value};
 use fluvial_render::{Job, Refusal};
 
-use crate::{Executor, Trouble, named, scopes, variables};
+use crate::{Executor, Trouble, named, parsed, scopes, variables};
 
 /// What the names of all objects of a Kustomization may take. Every decision about them names some of
 /// them again, and says a little more about each: this is far enough below what a record may have.
-const BUILT_BYTES_MAX: usize = RECORD_BYTES_MAX / 4;
+pub(crate) const BUILT_BYTES_MAX: usize = RECORD_BYTES_MAX / 4;
 
-fn too_many(count: usize, bytes: usize) -> Refusal {
+pub(crate) fn too_many(count: usize, bytes: usize) -> Refusal {
     Refusal::build(format!(
-        "cannot record a build of {count} objects: their names take {bytes} bytes, and may take {BUILT_BYTES_MAX}; divide the Kustomization into smaller ones"
+        "cannot record a build of {count} objects: their names take {bytes} bytes, and may take {BUILT_BYTES_MAX}; divide it into smaller ones"
     ))
 }
 
@@ -102,15 +98,8 @@ impl Executor {
             variables,
             output_bytes_max: self.renderer.limits().output_bytes_max,
         };
-        let digest: Digest = job
-            .artifact
-            .parse()
-            .map_err(|error: ParseDigestError| Trouble::Command(error.to_string()))?;
-        let artifact = || {
-            let blobs = Arc::clone(&self.blobs);
-            let read = tokio::task::spawn_blocking(move || read(&*blobs, &digest));
-            Box::pin(async { read.await? }) as Pin<Box<dyn Future<Output = _> + Send>>
-        };
+        let digest = parsed(&job.artifact)?;
+        let artifact = || self.blob(digest);
         // Tenants are namespaces; their bytes never meet.
         Ok(self
             .renderer
@@ -125,10 +114,7 @@ impl Executor {
         manifests: Vec<Value>,
     ) -> Result<Result<Vec<Object>, Refusal>, Trouble> {
         let scopes = scopes::of(&self.cluster, &manifests).await?;
-        let owner = Owner {
-            name: object.name.clone(),
-            namespace: object.namespace.clone(),
-        };
+        let owner = Owner::kustomization(&object.namespace, &object.name);
         let scope = |id: &ObjectId| scopes.get(&(id.group.clone(), id.kind.clone())).copied();
         Ok(normalize::objects(manifests, &owner, &scope).map_err(Refusal::build))
     }
@@ -151,10 +137,6 @@ impl Executor {
         })
         .await?
     }
-}
-
-fn read(blobs: &dyn BlobStore, digest: &Digest) -> io::Result<Vec<u8>> {
-    blobs.get(digest).map_err(io::Error::other)
 }
 
 /// A field that would change what is applied, and that this version does not know how to honour.
@@ -212,7 +194,7 @@ fn describe(object: &Object, manifest: String, stage: u32) -> Rendered {
 }
 
 /// The digest of a set: names and manifests, in order.
-fn digest(objects: &[Rendered]) -> String {
+pub(crate) fn digest(objects: &[Rendered]) -> String {
     let lines: Vec<_> = objects
         .iter()
         .map(|rendered| {

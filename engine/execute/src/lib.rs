@@ -9,27 +9,37 @@
 mod apply;
 mod build;
 pub mod data;
+mod declare_chart;
 mod fetch_git;
 mod fetch_helm_chart;
 mod fetch_helm_repository;
 mod finalizer;
+mod inspect_release;
 mod prune;
 mod recall;
+mod recall_release;
 mod refusal;
+mod released;
+mod render_release;
+mod run_hook;
 pub mod scopes;
+mod storage;
+mod store_release;
+pub mod values;
 pub mod variables;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use fluvial_api::kinds;
 use fluvial_cluster::Cluster;
-use fluvial_event::{Command, CommandFailed, Event, ObjectRef, command};
+use fluvial_event::{Command, CommandFailed, Digest, Event, ObjectRef, ParseDigestError, command};
 use fluvial_log::{BlobStore, Key};
 use fluvial_render::Renderer;
 
 pub use crate::recall::History;
 
-/// The field manager of everything that is applied, as Flux's, so that a cluster can change hands.
+/// The field manager of what is applied for Kustomizations, as Flux's, so that a cluster can change hands.
 pub const FIELD_MANAGER: &str = "kustomize-controller";
 
 /// Carries commands out.
@@ -91,15 +101,13 @@ impl Executor {
             Some(command::Kind::PruneObjects(it)) => self.prune(it).await,
             Some(command::Kind::SetFinalizer(it)) => self.set_finalizer(it).await,
             Some(command::Kind::RecallManifests(it)) => self.recall(*it).await,
-            Some(
-                command::Kind::DeclareChart(_)
-                | command::Kind::InspectRelease(_)
-                | command::Kind::RenderRelease(_)
-                | command::Kind::RecallRelease(_)
-                | command::Kind::StoreRelease(_)
-                | command::Kind::RunHook(_),
-            )
-            | None => Err(Trouble::Command(
+            Some(command::Kind::DeclareChart(it)) => self.declare_chart(*it).await,
+            Some(command::Kind::InspectRelease(it)) => self.inspect_release(*it).await,
+            Some(command::Kind::RenderRelease(it)) => self.render_release(*it).await,
+            Some(command::Kind::RecallRelease(it)) => self.recall_release(*it).await,
+            Some(command::Kind::StoreRelease(it)) => self.store_release(*it).await,
+            Some(command::Kind::RunHook(it)) => self.run_hook(*it).await,
+            None => Err(Trouble::Command(
                 "it is of a kind that this version does not know".into(),
             )),
         };
@@ -128,6 +136,17 @@ fn reference(object: &ObjectRef) -> fluvial_cluster::Reference {
         namespace: object.namespace.clone(),
         name: object.name.clone(),
     }
+}
+
+/// The field manager of what is applied for `owner`: that of Flux's controller of its kind.
+fn field_manager(owner: &ObjectRef) -> &'static str {
+    kinds::find(&owner.group, &owner.kind).map_or(FIELD_MANAGER, |kind| kind.controller)
+}
+
+/// The digest that a command names.
+fn parsed(digest: &str) -> Result<Digest, Trouble> {
+    let parsed = digest.parse();
+    parsed.map_err(|error: ParseDigestError| Trouble::Command(error.to_string()))
 }
 
 /// The object that a command must name.
