@@ -34,7 +34,6 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 pub(crate) use regexes::Regexes;
-pub use semver::{Constraints, Version};
 
 use crate::Execution;
 use crate::error::Error;

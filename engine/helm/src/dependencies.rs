@@ -1,9 +1,9 @@
 //! Which of a chart's charts are used, under which name, and what it takes over of their values.
 
 use fluvial_gotemplate::{Map, Value};
+use fluvial_semver::is_compatible;
 
 use crate::coalesce::{self, Nulls, coalesce, copy_map};
-use crate::version::is_compatible;
 use crate::{Chart, Dependency, Error};
 
 /// helm v4.3.1: `ProcessDependencies`. Charts that conditions or tags disable are taken out, aliases are

@@ -29,7 +29,6 @@ mod schema;
 mod scope;
 mod strvals;
 mod values;
-pub mod version;
 mod yaml;
 
 pub use capabilities::{Capabilities, KubeVersion};

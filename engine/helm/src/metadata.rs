@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use fluvial_manifest::{Map, Value};
+use fluvial_semver::Version;
 
-use crate::version::Version;
 use crate::{Error, yaml};
 
 /// What a chart says of itself; what it does not say is empty.
@@ -159,7 +159,7 @@ impl Metadata {
         if self.version.is_empty() {
             return refuse("version is required".to_owned());
         }
-        if Version::parse(&self.version).is_none() {
+        if Version::parse(&self.version).is_err() {
             return refuse(format!("version {:?} is invalid", self.version));
         }
         if !matches!(self.kind.as_str(), "" | "application" | "library") {

@@ -6,11 +6,11 @@ use std::rc::Rc;
 
 use fluvial_gotemplate as gotemplate;
 use fluvial_gotemplate::{Execution, Map, Templates, Value};
+use fluvial_semver::is_compatible;
 
 use crate::coalesce::{Nulls, coalesce};
 use crate::manifests::{self, Hook, Manifest};
 use crate::scope::{self, Template};
-use crate::version::is_compatible;
 use crate::{Capabilities, Chart, Crd, Error, Values, dependencies, failure, schema};
 
 /// Bytes that all rendered files may have together.

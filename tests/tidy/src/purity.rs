@@ -12,6 +12,7 @@ const PURE: &[&str] = &[
     "engine/kustomize",
     "engine/manifest",
     "engine/reduce",
+    "engine/semver",
     "projections/view",
     "schemas/api",
     "schemas/event",

@@ -37,6 +37,7 @@ const ENGINE: &[(&str, Ring)] = &[
     ("engine/reduce", Ring::Pure),
     ("engine/render", Ring::Doors),
     ("engine/runtime", Ring::Flow),
+    ("engine/semver", Ring::Pure),
     ("engine/source", Ring::Doors),
 ];
 

@@ -1,6 +1,8 @@
 //! Which reference a request means, and how Flux writes the revision it leads to.
 
-use crate::{Error, GitRequest, Range, Reference};
+use fluvial_semver::Constraints;
+
+use crate::{Error, GitRequest, Reference};
 
 /// The one field of `spec.ref` that counts.
 #[derive(Clone, Debug)]
@@ -8,7 +10,7 @@ pub(super) enum Target {
     /// A branch, tag or whole name.
     Named(Named),
     /// The highest tag in a range.
-    Tags { text: String, range: Range },
+    Tags { text: String, range: Constraints },
     /// A commit, and the branch that the revision shows.
     Commit { sha: String, branch: Option<String> },
 }
@@ -79,8 +81,8 @@ impl Target {
             }));
         }
         if let Some(text) = set(&reference.semver) {
-            let range =
-                Range::parse(&text).map_err(|why| refuse("spec.ref.semver", &text, &why))?;
+            let range = Constraints::parse(&text)
+                .map_err(|why| refuse("spec.ref.semver", &text, &why.to_string()))?;
             return Ok(Self::Tags { text, range });
         }
         if let Some(tag) = set(&reference.tag) {

@@ -5,6 +5,7 @@
 use fluvial_helm::repository::{ChartVersion, versions_of};
 use fluvial_helm::{Defaults, Error as HelmError, Package};
 use fluvial_manifest::Tree;
+use fluvial_semver::Version;
 use reqwest::Url;
 use reqwest::header::HeaderMap;
 use sha2::{Digest, Sha256};
@@ -367,19 +368,16 @@ fn with_metadata(version: &str, metadata: &str) -> Result<String, Error> {
     if metadata.is_empty() {
         return Ok(version.to_owned());
     }
-    let refuse = |why: String| {
+    let patched = Version::parse_whole(version).and_then(|it| it.with_metadata(metadata));
+    let patched = patched.map_err(|error| {
         Error::lasting(
             "MetadataPatchError",
             format!(
-                "chart metadata patch error: failed to parse version from chart metadata as SemVer: {why}"
+                "chart metadata patch error: failed to parse version from chart metadata as SemVer: {error}"
             ),
         )
-    };
-    let plain = version.strip_prefix('v').unwrap_or(version);
-    let mut parsed = semver::Version::parse(plain).map_err(|error| refuse(error.to_string()))?;
-    parsed.build =
-        semver::BuildMetadata::new(metadata).map_err(|error| refuse(error.to_string()))?;
-    Ok(parsed.to_string())
+    })?;
+    Ok(patched.to_string())
 }
 
 /// Pulls one version of a chart, and checks that it is what the index says.

@@ -2,9 +2,7 @@
 
 use std::cmp::Ordering;
 
-use semver::Version;
-
-use crate::range::Range;
+use fluvial_semver::{Constraints, Version};
 
 /// One version that there is.
 pub(super) struct Candidate<'a> {
@@ -22,15 +20,16 @@ pub(super) fn pick(candidates: &[Candidate<'_>], wanted: &str) -> Result<Option<
     if let Some(at) = candidates.iter().position(|it| it.version == wanted) {
         return Ok(Some(at));
     }
-    let range = Range::parse(wanted)?;
+    let wanted = if wanted.is_empty() { "*" } else { wanted };
+    let wanted = Constraints::parse(wanted).map_err(|error| error.to_string())?;
     let matching = candidates.iter().enumerate().filter_map(|(at, candidate)| {
         let version = version(candidate.version)?;
-        range
-            .contains(&version)
+        wanted
+            .allows(&version)
             .then_some((version, candidate.created, at))
     });
     let highest = matching.reduce(|best, next| {
-        let order = next.0.cmp_precedence(&best.0);
+        let order = next.0.cmp(&best.0);
         let order = order.then_with(|| moment(next.1).cmp(&moment(best.1)));
         // Of equals the first, as a stable sort leaves it.
         if order == Ordering::Greater {
@@ -48,7 +47,7 @@ pub(super) fn is_exact(text: &str) -> bool {
 }
 
 fn version(text: &str) -> Option<Version> {
-    Version::parse(text.strip_prefix('v').unwrap_or(text)).ok()
+    Version::parse_whole(text).ok()
 }
 
 /// A moment as seconds and the digits after them; what is not RFC 3339 is before all else.

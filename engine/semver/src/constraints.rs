@@ -1,11 +1,13 @@
 //! Constraints: `>=1.2 <3 || ~4.1, !=4.1.7`, `1.x`, `^0.3`, `1.0 - 2.0`.
+//!
+//! A bare `1.2.3` is exact, `1.2` and `1.2.x` are the same, `,` and a space mean "and", `||` means "or",
+//! `1.2 - 1.4` includes both ends, and a prerelease is wanted only by a group that names one itself.
 
 use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::{Version, compare_prereleases};
-use crate::format::quoted;
+use super::{Error, Version, compare_prereleases};
 
 const LENGTH_MAX: usize = 512;
 const GROUPS_MAX: usize = 32;
@@ -68,12 +70,13 @@ enum Operator {
 }
 
 impl Constraints {
-    /// Reads constraints; the error is Masterminds' own.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    /// Reads constraints.
+    pub fn parse(text: &str) -> Result<Self, Error> {
         if text.len() > LENGTH_MAX {
-            return Err(format!(
-                "constraint string is too long (max {LENGTH_MAX} bytes)"
-            ));
+            return Err(Error::Long {
+                what: "constraint",
+                max: LENGTH_MAX,
+            });
         }
         let text = RANGE
             .captures_iter(text)
@@ -86,7 +89,7 @@ impl Constraints {
             });
         let groups: Vec<_> = text.split("||").collect();
         if groups.len() > GROUPS_MAX {
-            return Err(format!("too many constraint groups (max {GROUPS_MAX})"));
+            return Err(Error::Groups(GROUPS_MAX));
         }
         groups
             .into_iter()
@@ -105,6 +108,19 @@ impl Constraints {
         })
     }
 
+    /// The tag of the highest version that is wanted. Tags that are no whole version are passed over; of
+    /// versions that differ only in build metadata, which has no rank, the one that sorts last.
+    pub fn highest<'a>(&self, tags: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+        tags.into_iter()
+            .filter_map(|tag| Some((Version::parse_whole(tag).ok()?, tag)))
+            .filter(|(version, _)| self.allows(version))
+            .max_by(|(one, _), (other, _)| {
+                one.cmp(other)
+                    .then_with(|| one.metadata.cmp(&other.metadata))
+            })
+            .map(|(_, tag)| tag)
+    }
+
     /// As [`Constraints::allows`], where a prerelease counts like any other version (`--devel`).
     pub fn allows_prerelease(&self, version: &Version) -> bool {
         self.0
@@ -114,9 +130,9 @@ impl Constraints {
 }
 
 impl Group {
-    fn parse(text: &str) -> Result<Self, String> {
+    fn parse(text: &str) -> Result<Self, Error> {
         if !GROUP.is_match(text) {
-            return Err(format!("improper constraint: {}", quoted(text.as_bytes())));
+            return Err(Error::Constraint(text.to_owned()));
         }
         let found: Vec<_> = EACH.find_iter(text).map(|found| found.as_str()).collect();
         let found = if found.is_empty() { vec![text] } else { found };
@@ -134,9 +150,9 @@ fn is_any(number: &str) -> bool {
 }
 
 impl Constraint {
-    fn parse(text: &str) -> Result<Self, String> {
+    fn parse(text: &str) -> Result<Self, Error> {
         let Some(parts) = ONE.captures(text) else {
-            return Err(format!("improper constraint: {}", quoted(text.as_bytes())));
+            return Err(Error::Constraint(text.to_owned()));
         };
         let part = |index: usize| parts.get(index).map_or("", |part| part.as_str());
         let (major, minor, patch, prerelease) = (part(3), part(4), part(5), part(6));
@@ -159,8 +175,7 @@ impl Constraint {
             "^" => Operator::Caret,
             _ => Operator::Equal,
         };
-        let version =
-            Version::parse(&version).map_err(|_error| "constraint parser error".to_owned())?;
+        let version = Version::parse(&version).map_err(|_error| Error::Bound)?;
         Ok(Self {
             operator,
             version,
@@ -246,5 +261,147 @@ impl Constraint {
             return version.minor == bound.minor;
         }
         version.minor == 0 && version.patch == bound.patch
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_hold_what_masterminds_says() {
+        // range, versions inside, versions outside
+        let table: &[(&str, &[&str], &[&str])] = &[
+            ("1.2.3", &["1.2.3", "1.2.3+b"], &["1.2.4", "1.2.3-rc"]),
+            ("=1.2", &["1.2.0", "1.2.9"], &["1.3.0", "1.1.9", "1.2.1-rc"]),
+            ("1.x", &["1.0.0", "1.9.9"], &["2.0.0", "0.9.0"]),
+            ("1", &["1.0.0", "1.9.9"], &["2.0.0"]),
+            ("*", &["0.0.1", "9.9.9"], &["1.0.0-rc.1"]),
+            (">1.2.3", &["1.2.4", "2.0.0"], &["1.2.3", "1.3.0-rc"]),
+            (">11", &["12.0.0"], &["11.1.0", "11.0.0"]),
+            (">11.1", &["11.2.0", "12.0.0"], &["11.1.9"]),
+            (">=1.2", &["1.2.0", "3.0.0"], &["1.1.9"]),
+            ("=>1.2", &["1.2.0"], &["1.1.9"]),
+            ("<2", &["1.9.9"], &["2.0.0", "2.0.0-rc"]),
+            ("<=2", &["2.9.9", "1.0.0"], &["3.0.0"]),
+            ("<=1.2", &["1.2.9", "0.9.9"], &["1.3.0"]),
+            ("<=1.2.3", &["1.2.3"], &["1.2.4"]),
+            ("!=1.2.3", &["1.2.4"], &["1.2.3", "1.2.4-rc"]),
+            ("!=1.2", &["1.3.0"], &["1.2.0", "1.2.7", "1.3.0-rc"]),
+            ("!=1", &["2.0.0"], &["1.2.3"]),
+            ("~1.2.3", &["1.2.3", "1.2.9"], &["1.3.0", "1.2.2"]),
+            ("~>1", &["1.9.0"], &["2.0.0"]),
+            ("~1.2", &["1.2.9"], &["1.3.0"]),
+            ("~*", &["4.5.6"], &[]),
+            (
+                "^1.2.3",
+                &["1.2.3", "1.9.0"],
+                &["1.2.2", "2.0.0", "1.3.0-rc"],
+            ),
+            ("^0.2.3", &["0.2.9"], &["0.3.0", "1.0.0"]),
+            ("^0.0.3", &["0.0.3"], &["0.0.4", "0.1.0"]),
+            ("^0.0", &["0.0.9"], &["0.1.0"]),
+            ("^0", &["0.9.0"], &["1.0.0"]),
+            ("^*", &["0.0.0"], &["4.5.6"]),
+            (">=1.2.3 <2.0.0", &["1.2.3", "1.9.9"], &["2.0.0"]),
+            (">=1.2.3, <2.0.0", &["1.9.9"], &["2.0.0"]),
+            (">= 1.2.3,<2", &["1.9.9"], &["2.0.0"]),
+            ("1.2 - 1.4.5", &["1.2.0", "1.4.5"], &["1.1.9", "1.4.6"]),
+            ("1 - 2", &["1.0.0", "2.9.0"], &["3.0.0"]),
+            ("^1.2 || ~3.1", &["1.5.0", "3.1.4"], &["2.0.0", "3.2.0"]),
+            (
+                ">=1.0.0-0",
+                &["1.0.0-rc.1", "2.0.0-alpha", "1.0.0"],
+                &["0.9.0"],
+            ),
+            (">=1.0.0-0 <2.0.0", &["1.5.0-rc", "1.0.0"], &["2.0.0"]),
+            ("^1.0.0-rc.1", &["1.0.0-rc.2", "1.4.0"], &["1.0.0-alpha"]),
+            ("v1.2.x", &["1.2.3"], &["1.3.0"]),
+        ];
+        for (range, inside, outside) in table {
+            let parsed = Constraints::parse(range).unwrap();
+            for version in *inside {
+                assert!(
+                    parsed.allows(&Version::parse(version).unwrap()),
+                    "{version} in {range}"
+                );
+            }
+            for version in *outside {
+                assert!(
+                    !parsed.allows(&Version::parse(version).unwrap()),
+                    "{version} not in {range}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn loose_versions_and_odd_ranges_are_within_as_masterminds_says() {
+        for (range, version, within) in [
+            (">=1.19.0-0", "v1.37.0", true),
+            (">= 1.19.0", "1.37.0-gke.1", false),
+            (">=1.19-0", "1.37.0", true),
+            ("^1.2", "1.9.0", true),
+            ("^0.2.3", "0.3.0", false),
+            ("~1.2.3", "1.2.9", true),
+            ("1.x.x", "1.9.0", true),
+            ("1.x.x", "1.9.0-rc.1", false),
+            ("*", "3.0.0", true),
+            ("*-0", "3.0.0-rc.1", true),
+            ("1.2.3", "v1.2.3", true),
+            ("=1.2.3", "1.2.3+build", true),
+            ("1.2 - 1.4.5", "1.4.6", false),
+            ("1.2 - 1.4.5", "1.2.0", true),
+            (">=1.16.0 < 1.20.0 || >=1.30", "1.31.0", true),
+            (">=1.16.0, <1.20.0", "1.20.0", false),
+            ("!=1.2", "1.2.4", false),
+            (">11", "11.1.0", false),
+            ("<=2", "2.9.9", true),
+            ("^*", "4.5.6", false),
+            ("~*", "4.5.6", true),
+            ("<=*", "4.5.6", false),
+            (">=1.0.0 - 2", "1.5.6", false),
+            ("abc", "1.0.0", false),
+            ("1.0.0", "abc", false),
+            ("0.1.0", "0.01.0", true),
+            ("1.0", "1.0.0-01", false),
+        ] {
+            let found = crate::is_compatible(range, version);
+            assert_eq!(found, within, "{version} in {range}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_range_is_refused() {
+        for text in [
+            "", "abc", "1.2.3.4", ">", "1.2.3-", "^^1", ">=1.0 ,", "1.y", "1..2", "1 | 2", "-1",
+        ] {
+            assert!(Constraints::parse(text).is_err(), "{text:?} was accepted");
+        }
+    }
+
+    #[test]
+    fn the_highest_tag_wins() {
+        let tags = [
+            "v1.0.0",
+            "1.2.0",
+            "v1.10.0",
+            "v2.0.0-rc.1",
+            "release-3",
+            "1.3",
+            "vv9.0.0",
+        ];
+        for (range, tag) in [
+            ("*", Some("v1.10.0")),
+            ("<1.10", Some("1.2.0")),
+            (">=2.0.0-0", Some("v2.0.0-rc.1")),
+            (">3", None),
+        ] {
+            assert_eq!(
+                Constraints::parse(range).unwrap().highest(tags),
+                tag,
+                "{range}"
+            );
+        }
     }
 }
