@@ -22,10 +22,11 @@ use fluvial_event::{
 use wincode::{SchemaRead, SchemaWrite};
 
 use crate::declared::Declared;
+use crate::holdings::Holdings;
 use crate::index::Links;
-use crate::kustomization::Owned;
 use crate::live::Seen;
 use crate::name::Name;
+use crate::owned::Owned;
 use crate::table::Table;
 
 pub(crate) use kind::Kind;
@@ -157,13 +158,9 @@ pub(crate) struct Core {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct HelmRelease {
     pub(crate) core: Core,
-    pub(crate) owned: Table<Owned>,
+    pub(crate) owned: Holdings,
     /// The spec as decisions read it; made from the stored one.
     pub(crate) spec: Option<HelmReleaseSpec>,
-    /// The owned objects whose state changed since it was last stored.
-    pub(crate) dirty: Vec<Name>,
-    /// Whether what it refers to may have changed since that was last indexed.
-    pub(crate) is_unlinked: bool,
 }
 
 impl HelmRelease {
@@ -175,12 +172,6 @@ impl HelmRelease {
     /// One object that it owns.
     pub(crate) fn one(&self, object: &ObjectRef) -> Option<&Owned> {
         self.owned.get(object)
-    }
-
-    /// The name of an object that it owns or comes to own.
-    fn name_of(&self, object: &ObjectRef) -> Name {
-        let known = self.owned.entry(object);
-        known.map_or_else(|| Name::of(object), |(name, _)| name.clone())
     }
 
     /// What its status says, but for conditions and inventory.
@@ -229,7 +220,7 @@ impl HelmRelease {
         }
         if let Some(action) = self.action() {
             for target in action.objects.iter().filter_map(|it| it.object.as_ref()) {
-                objects.insert(self.name_of(target), target.version.clone());
+                objects.insert(self.owned.name_of(target), target.version.clone());
             }
             // What is not the release's own carries no label to follow it by, and is followed alone.
             for target in action
@@ -237,7 +228,7 @@ impl HelmRelease {
                 .iter()
                 .filter_map(|it| it.object.as_ref())
             {
-                objects.insert(self.name_of(target), String::new());
+                objects.insert(self.owned.name_of(target), String::new());
             }
         }
         let dependencies = self.spec.iter();
@@ -289,9 +280,10 @@ impl HelmRelease {
     fn observe(&mut self, seen: &ResourceObserved) {
         let is_new = self.core.declared.uid != seen.uid;
         if is_new {
-            let dirty = self.owned.names().cloned().collect();
+            let mut owned = std::mem::take(&mut self.owned);
+            owned.clear();
             *self = Self {
-                dirty,
+                owned,
                 ..Self::default()
             };
             // What an earlier engine knew of the release is known from the start.
@@ -301,7 +293,7 @@ impl HelmRelease {
             status.inventory = None;
             self.core.status = status;
         }
-        self.is_unlinked = true;
+        self.owned.unlink();
         self.core.declared.observe(seen);
         self.core.force_at.clone_from(&seen.force_at);
         self.core.reset_at.clone_from(&seen.reset_at);
@@ -336,9 +328,11 @@ impl HelmRelease {
                         action.in_hand = stage;
                     }
                 } else {
-                    self.count_repairs(&apply.objects, record.time, seen);
+                    self.owned.count_repairs(&apply.objects, record.time, seen);
                 }
-                self.intend(&apply.objects);
+                // What stands there before a release is nobody's.
+                let released = apply.objects.iter().filter(|it| it.stage > 0);
+                self.core.inventory_changed |= self.owned.intend(released);
             }
             Some(
                 command::Kind::FetchGit(_)
@@ -408,35 +402,6 @@ impl HelmRelease {
         self.core.attempt.as_mut()?.action.as_deref_mut()
     }
 
-    /// What is about to be applied is owned from now on: an apply may have been done although its
-    /// outcome says otherwise, or never comes. What stands there before a release is nobody's.
-    fn intend(&mut self, objects: &[Rendered]) {
-        for rendered in objects.iter().filter(|it| it.stage > 0) {
-            let Some(object) = &rendered.object else {
-                continue;
-            };
-            let key = self.name_of(object);
-            if let Some(owned) = self.owned.get_mut(&key) {
-                owned.uid.clear();
-            } else {
-                self.core.inventory_changed = true;
-                self.is_unlinked = true;
-                self.owned.insert(key.clone(), Owned::intended(rendered));
-            }
-            self.dirty.push(key);
-        }
-    }
-
-    fn count_repairs(&mut self, objects: &[Rendered], time: Timestamp, seen: &Table<Seen>) {
-        for object in objects.iter().filter_map(|it| it.object.as_ref()) {
-            let key = self.name_of(object);
-            if let Some(owned) = self.owned.get_mut(&key) {
-                owned.count_repair(time, seen.get(&key));
-                self.dirty.push(key);
-            }
-        }
-    }
-
     /// Whether `record` is the outcome that is awaited.
     fn settle(&mut self, record: &Record) -> bool {
         let settled = self.core.declared.settle(record);
@@ -469,7 +434,7 @@ impl HelmRelease {
             }
             Some(_) | None => String::new(),
         };
-        self.is_unlinked = true;
+        self.owned.unlink();
     }
 
     fn end(&mut self, stalled: bool, reason: &str, message: String) {
@@ -495,7 +460,7 @@ impl HelmRelease {
                 return;
             }
         }
-        self.is_unlinked = true;
+        self.owned.unlink();
         let attempt = self.core.attempt.take();
         if let Some(attempt) = attempt {
             self.keep_what_was_handled(&attempt, concluded.ready || concluded.stalled);

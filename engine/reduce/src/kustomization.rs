@@ -5,7 +5,6 @@
 mod decide;
 mod deletion;
 mod health;
-mod owned;
 mod repair;
 mod rollback;
 
@@ -19,14 +18,13 @@ use fluvial_manifest::ObjectId;
 use wincode::{SchemaRead, SchemaWrite};
 
 use crate::declared::Declared;
+use crate::holdings::Holdings;
 use crate::live::Seen;
-use crate::name::Name;
+use crate::owned::{Owned, sentence};
 use crate::schedule::retry_ms;
 use crate::table::{Identities, Table};
 pub(crate) use decide::inventory_id;
 pub(crate) use health::{Verdict, verdict};
-pub use owned::Owned;
-pub(crate) use owned::sentence;
 pub(crate) use repair::finding;
 pub use rollback::Hold;
 
@@ -89,13 +87,9 @@ pub(crate) struct Core {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Kustomization {
     pub(crate) core: Core,
-    pub(crate) owned: Table<Owned>,
+    pub(crate) owned: Holdings,
     /// The spec as decisions read it; made from the stored one.
     pub(crate) spec: Option<KustomizationSpec>,
-    /// The owned objects whose state changed since it was last stored.
-    pub(crate) dirty: Vec<Name>,
-    /// Whether what it refers to may have changed since that was last indexed.
-    pub(crate) is_unlinked: bool,
 }
 
 impl Kustomization {
@@ -107,12 +101,6 @@ impl Kustomization {
     /// One object that it owns.
     pub(crate) fn one(&self, object: &ObjectRef) -> Option<&Owned> {
         self.owned.get(object)
-    }
-
-    /// The name of an object that it owns or comes to own.
-    fn name_of(&self, object: &ObjectRef) -> Name {
-        let known = self.owned.entry(object);
-        known.map_or_else(|| Name::of(object), |(name, _)| name.clone())
     }
 
     /// The revision that was last applied with success.
@@ -211,9 +199,9 @@ impl Kustomization {
             Some(command::Kind::ApplyObjects(apply)) => {
                 self.core.repairing.clone_from(&apply.repair);
                 self.core.in_hand = apply.objects.first().map_or(0, |it| it.stage);
-                self.intend(&apply.objects);
+                self.core.inventory_changed |= self.owned.intend(&apply.objects);
                 if !apply.repair.is_empty() {
-                    self.count_repairs(&apply.objects, record.time, seen);
+                    self.owned.count_repairs(&apply.objects, record.time, seen);
                 }
             }
             Some(
@@ -235,13 +223,14 @@ impl Kustomization {
 
     fn observe(&mut self, seen: &ResourceObserved) {
         if self.core.declared.uid != seen.uid {
-            let dirty = self.owned.names().cloned().collect();
+            let mut owned = std::mem::take(&mut self.owned);
+            owned.clear();
             *self = Self {
-                dirty,
+                owned,
                 ..Self::default()
             };
         }
-        self.is_unlinked = true;
+        self.owned.unlink();
         self.core.declared.observe(seen);
         self.read_spec();
         if self.core.declared.concluded.is_none() && self.owned.is_empty() {
@@ -268,40 +257,7 @@ impl Kustomization {
                 namespace,
                 name,
             };
-            let name = Name::of(&object);
-            self.dirty.push(name.clone());
-            self.owned.insert(name, Owned::adopted(object));
-        }
-    }
-
-    /// What is about to be applied is owned from now on: an apply may have been done although its
-    /// outcome says otherwise, or never comes, and what exists must be found when it is to be pruned.
-    fn intend(&mut self, objects: &[Rendered]) {
-        for rendered in objects {
-            let Some(object) = &rendered.object else {
-                continue;
-            };
-            let key = self.name_of(object);
-            self.dirty.push(key.clone());
-            if let Some(owned) = self.owned.get_mut(&key) {
-                // It may come to be another object of this name, and the answer may be lost.
-                owned.uid.clear();
-            } else {
-                self.core.inventory_changed = true;
-                self.is_unlinked = true;
-                self.owned.insert(key, Owned::intended(rendered));
-            }
-        }
-    }
-
-    /// Repairs are counted when they begin: one that fails must slow down, too.
-    fn count_repairs(&mut self, objects: &[Rendered], time: Timestamp, seen: &Table<Seen>) {
-        for object in objects.iter().filter_map(|it| it.object.as_ref()) {
-            let key = self.name_of(object);
-            if let Some(owned) = self.owned.get_mut(&key) {
-                owned.count_repair(time, seen.get(&key));
-                self.dirty.push(key);
-            }
+            self.owned.adopt(&object, Owned::adopted(object.clone()));
         }
     }
 
@@ -334,30 +290,31 @@ impl Kustomization {
 
     /// Puts `attempt` in hand; the one before it is over.
     fn take_up(&mut self, attempt: Attempt) {
-        self.is_unlinked |= self.attempts_others();
+        self.unlink_if_attempting_others();
         self.core.attempt = Some(attempt);
     }
 
     /// The attempt in hand is to apply `objects`.
     fn attempt_objects(&mut self, objects: &[Rendered]) {
-        self.is_unlinked |= self.attempts_others();
+        self.unlink_if_attempting_others();
         if let Some(attempt) = &mut self.core.attempt {
             attempt.objects = objects.to_vec();
         }
-        self.is_unlinked |= self.attempts_others();
+        self.unlink_if_attempting_others();
     }
 
-    /// Whether the attempt in hand refers to objects that are not owned, or of another version. Where
-    /// it does not, what this refers to is the same with it and without.
-    fn attempts_others(&self) -> bool {
-        let mut objects = self.core.attempt.iter().flat_map(|it| &it.objects);
-        objects.any(|rendered| {
-            let Some(object) = &rendered.object else {
-                return false;
-            };
+    /// Has the index made again if the attempt in hand refers to objects that are not owned, or of another
+    /// version. Where it does not, what this refers to is the same with it and without.
+    fn unlink_if_attempting_others(&mut self) {
+        let objects = self.core.attempt.iter().flat_map(|it| &it.objects);
+        let mut objects = objects.filter_map(|rendered| rendered.object.as_ref());
+        let others = |object: &ObjectRef| {
             let owned = self.one(object);
             owned.is_none_or(|owned| owned.version() != object.version)
-        })
+        };
+        if objects.any(others) {
+            self.owned.unlink();
+        }
     }
 
     fn end(&mut self, stalled: bool, reason: &str, message: String) {
@@ -380,14 +337,9 @@ impl Kustomization {
             let Some(object) = applied.rendered.as_ref().and_then(|it| it.object.as_ref()) else {
                 continue;
             };
-            let key = self.name_of(object);
-            self.is_unlinked |= !self.owned.contains(&key);
-            let owned = self.owned.get_or_default(&key);
-            let is_other = owned.version() != object.version;
-            self.core.inventory_changed |= is_other;
-            self.is_unlinked |= is_other;
-            changed += u32::from(owned.take(applied));
-            self.dirty.push(key);
+            let taken = self.owned.take(object, applied);
+            self.core.inventory_changed |= taken.is_other;
+            changed += u32::from(taken.is_changed);
         }
         let failure = sentence(&outcome.failures);
         if is_repair {
@@ -410,11 +362,7 @@ impl Kustomization {
             return;
         }
         for object in outcome.pruned.iter().chain(&outcome.left) {
-            let key = self.name_of(object);
-            self.owned.remove(&key);
-            self.core.inventory_changed = true;
-            self.is_unlinked = true;
-            self.dirty.push(key);
+            self.core.inventory_changed |= self.owned.disown(object);
         }
         if let Some(attempt) = &mut self.core.attempt {
             attempt.pruned += u32::try_from(outcome.pruned.len()).unwrap_or(u32::MAX);
@@ -441,7 +389,7 @@ impl Kustomization {
                 return;
             }
         }
-        self.is_unlinked |= self.attempts_others();
+        self.unlink_if_attempting_others();
         let attempt = self.core.attempt.take();
         self.core.overtaken = attempt.as_ref().is_some_and(Attempt::is_refused_rollback);
         if let Some(attempt) = attempt.filter(|_| concluded.ready) {
@@ -457,15 +405,7 @@ impl Kustomization {
     /// After success, what is not in the set is owned no more: it was pruned, or is to be kept.
     fn forget_what_left(&mut self, attempt: &Attempt) {
         let now = attempt.identities();
-        let (dirty, is_unlinked) = (&mut self.dirty, &mut self.is_unlinked);
-        self.owned.retain(|object| {
-            let stays = now.contains(object);
-            if !stays {
-                *is_unlinked = true;
-                dirty.push(object.clone());
-            }
-            stays
-        });
+        self.owned.retain(|object| now.contains(object));
     }
 }
 

@@ -1,4 +1,4 @@
-//! One object that a Kustomization owns: how it was applied, and how often it had to be repaired.
+//! One object that a reconciler owns: how it was applied, and how often it had to be repaired.
 
 use fluvial_event::{Action, AppliedObject, ObjectFailure, ObjectRef, Rendered, Timestamp};
 use wincode::{SchemaRead, SchemaWrite};

@@ -9,9 +9,10 @@ use wincode::{SchemaRead, SchemaWrite};
 use crate::alert::{Alert, Provider};
 use crate::bystander::Bystander;
 use crate::helm_release::Core as Release;
-use crate::kustomization::{Core, Owned};
+use crate::kustomization::Core;
 use crate::live::Seen;
 use crate::name::Name;
+use crate::owned::Owned;
 use crate::source::Source;
 
 /// The version of the layout. A state of another version is folded again from the log.

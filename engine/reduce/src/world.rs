@@ -310,8 +310,7 @@ impl World {
         let Some(kustomization) = self.kustomizations.get_mut(object) else {
             return;
         };
-        let dirty = std::mem::take(&mut kustomization.dirty);
-        let is_unlinked = std::mem::take(&mut kustomization.is_unlinked);
+        let (dirty, is_unlinked) = kustomization.owned.settle();
         for owned in dirty {
             self.suspect(object, &owned);
             self.dirty.mark(Key::Owned(object.clone(), owned));
@@ -327,8 +326,7 @@ impl World {
         let Some(release) = self.releases.get_mut(object) else {
             return;
         };
-        let dirty = std::mem::take(&mut release.dirty);
-        let is_unlinked = std::mem::take(&mut release.is_unlinked);
+        let (dirty, is_unlinked) = release.owned.settle();
         for owned in dirty {
             self.suspect(object, &owned);
             self.dirty.mark(Key::Released(object.clone(), owned));

@@ -81,7 +81,7 @@ mutants! {
         "engine/reduce/src/kustomization.rs",
         "if ‹self.core.declared.uid != seen.uid› {" => "false";
     "answers-drift-at-once-for-ever": "a fight over an object is not slowed down",
-        "engine/reduce/src/kustomization/owned.rs",
+        "engine/reduce/src/owned.rs",
         "if ‹self.repairs < FREE_REPAIRS› {" => "true";
     "applies-stages-out-of-order": "the last stage is applied first",
         "engine/reduce/src/kustomization/decide.rs",
@@ -130,8 +130,8 @@ mutants! {
         "engine/reduce/src/kustomization/deletion.rs",
         "‹!spec.suspend && spec.deletes_objects()›" => "!spec.suspend";
     "loses-state": "what an apply answered is not stored",
-        "engine/reduce/src/kustomization.rs",
-        "changed += u32::from(owned.take(applied));\n            ‹self.dirty.push(key)›;" => "()";
+        "engine/reduce/src/holdings.rs",
+        "self.is_unlinked |= is_new || is_other;\n        ‹self.dirty.push(name)›;" => "()";
     "loses-timers": "nothing wakes an object when its time has come",
         "engine/reduce/src/world.rs",
         "‹self.queue.insert((time, object.clone()))›;" => "false";
@@ -139,14 +139,14 @@ mutants! {
         "engine/ingest/src/live.rs",
         "for object in ‹gone› {" => "Default::default()";
     "overlooks-a-replacement": "another object of the same name and content counts as the one that was applied",
-        "engine/reduce/src/kustomization/owned.rs",
+        "engine/reduce/src/owned.rs",
         "seen.live != self.live || ‹self.is_replaced_by(seen)›," => "false";
     "overlooks-a-surplus": "what only an outdated apply of ours set is left as it is",
         "engine/apply/src/drift.rs",
         "if ‹!surplus.is_empty()› {" => "false";
     "owns-only-what-was-answered": "an apply whose answer is lost leaves objects that nobody owns",
         "engine/reduce/src/kustomization.rs",
-        "‹self.intend(&apply.objects)›;" => "";
+        "self.core.inventory_changed |= ‹self.owned.intend(&apply.objects)›;" => "false";
     "prunes-after-a-failed-listing": "a listing that failed half-way counts as whole",
         "engine/ingest/src/hear.rs",
         "Heard::Failed => ‹{}›"
@@ -159,7 +159,7 @@ mutants! {
         "engine/reduce/src/kustomization/decide.rs",
         "‹!now.contains(*object) && !owned.rendered.keep›" => "!now.contains(*object)";
     "repairs-nothing-that-is-gone": "an object that somebody deleted stays away",
-        "engine/reduce/src/kustomization/owned.rs",
+        "engine/reduce/src/owned.rs",
         "let Some(seen) = seen.filter(|seen| ‹seen.is_newer_than(&self.resource_version)›) else {"
             => "!seen.gone && seen.is_newer_than(&self.resource_version)";
     "retries-without-pause": "the next attempt follows a failure at once",

@@ -17,9 +17,10 @@ use super::next::target_of;
 use super::outcome::identities;
 use super::repair::has_drifted;
 use super::{Action, Attempt, HelmRelease, Inspected, Kind};
-use crate::kustomization::{Owned, Verdict, verdict};
+use crate::kustomization::{Verdict, verdict};
 use crate::live::Seen;
 use crate::name::Name;
+use crate::owned::Owned;
 use crate::schedule::Due;
 use crate::world::World;
 

@@ -11,8 +11,8 @@ use fluvial_event::{
 
 use super::next::target_of;
 use super::{HelmRelease, Inspected, Kind, Said};
-use crate::kustomization::{Owned, sentence};
 use crate::name::Name;
+use crate::owned::{Owned, sentence};
 use crate::schedule::retry_ms;
 
 impl HelmRelease {
@@ -92,14 +92,14 @@ impl HelmRelease {
             return;
         }
         self.own(objects);
-        self.is_unlinked = true;
+        self.owned.unlink();
     }
 
     pub(super) fn rendered(&mut self, rendered: &ReleaseRendered, record: &Record) {
         if !self.settle(record) {
             return;
         }
-        self.is_unlinked = true;
+        self.owned.unlink();
         if let Some(action) = self.action_mut() {
             action.is_rendered = true;
             action.release.clone_from(&rendered.release);
@@ -122,13 +122,10 @@ impl HelmRelease {
             let Some(object) = &rendered.object else {
                 continue;
             };
-            let name = Name::of(object);
-            if self.owned.contains(&name) {
-                continue;
+            if self.one(object).is_none() {
+                self.core.inventory_changed = true;
+                self.owned.adopt(object, Owned::released(rendered.clone()));
             }
-            self.core.inventory_changed = true;
-            self.dirty.push(name.clone());
-            self.owned.insert(name, Owned::released(rendered.clone()));
         }
     }
 
@@ -162,7 +159,7 @@ impl HelmRelease {
     }
 
     fn drop_action(&mut self) {
-        self.is_unlinked = true;
+        self.owned.unlink();
         if let Some(attempt) = &mut self.core.attempt {
             attempt.action = None;
         }
@@ -200,14 +197,9 @@ impl HelmRelease {
             let Some(object) = rendered.object.as_ref().filter(|_| rendered.stage > 0) else {
                 continue;
             };
-            let key = self.name_of(object);
-            self.is_unlinked |= !self.owned.contains(&key);
-            let owned = self.owned.get_or_default(&key);
-            let is_other = owned.version() != object.version;
-            self.core.inventory_changed |= is_other;
-            self.is_unlinked |= is_other;
-            changed += u32::from(owned.take(applied));
-            self.dirty.push(key);
+            let taken = self.owned.take(object, applied);
+            self.core.inventory_changed |= taken.is_other;
+            changed += u32::from(taken.is_changed);
             if applied.action() == Changed::Created {
                 created.push(object.clone());
             }
@@ -239,7 +231,7 @@ impl HelmRelease {
             return;
         }
         for object in outcome.pruned.iter().chain(&outcome.left) {
-            self.disown(&Name::of(object));
+            self.core.inventory_changed |= self.owned.disown(object);
         }
         let Some(attempt) = &mut self.core.attempt else {
             return;
@@ -252,14 +244,6 @@ impl HelmRelease {
             action.created.clear();
         } else if !outcome.failures.is_empty() {
             action.failure = sentence(&outcome.failures);
-        }
-    }
-
-    fn disown(&mut self, key: &Name) {
-        if self.owned.remove(key).is_some() {
-            self.core.inventory_changed = true;
-            self.is_unlinked = true;
-            self.dirty.push(key.clone());
         }
     }
 
@@ -396,23 +380,12 @@ impl HelmRelease {
             self.core.inventory_changed |= definitions != self.core.definitions;
             self.core.definitions = definitions;
         }
-        let left: Vec<_> = self
-            .owned
-            .names()
-            .filter(|key| !now.contains(*key))
-            .cloned()
-            .collect();
-        for key in left {
-            self.disown(&key);
-        }
+        self.core.inventory_changed |= self.owned.retain(|key| now.contains(key));
     }
 
     /// Nothing is left of the release that was.
     pub(super) fn removed(&mut self) {
-        let keys: Vec<_> = self.owned.names().cloned().collect();
-        for key in keys {
-            self.disown(&key);
-        }
+        self.core.inventory_changed |= self.owned.retain(|_| false);
         self.core.definitions.clear();
         let status = &mut self.core.status;
         status.history.0.clear();
@@ -423,7 +396,7 @@ impl HelmRelease {
         self.core.released = None;
         self.core.tested = None;
         self.core.remediated = None;
-        self.is_unlinked = true;
+        self.owned.unlink();
         self.core.attempted.clear();
         self.core.attempt = None;
     }

@@ -4,8 +4,9 @@ use fluvial_api::helm_release::{DriftMode, ReleaseSnapshot};
 use fluvial_event::{ApplyObjects, Concluded, Decision, ObjectRef, Rendered, Timestamp, command};
 
 use super::HelmRelease;
-use crate::kustomization::{Owned, finding};
+use crate::kustomization::finding;
 use crate::live::Seen;
+use crate::owned::Owned;
 use crate::schedule::Due;
 use crate::world::World;
 

@@ -2,8 +2,9 @@
 
 use fluvial_event::{ApplyObjects, Concluded, Decision, ObjectRef, Timestamp, command};
 
-use super::{Kustomization, Owned};
+use super::Kustomization;
 use crate::live::Seen;
+use crate::owned::Owned;
 use crate::schedule::Due;
 use crate::world::World;
 

@@ -398,6 +398,6 @@ fn the_object_is_ignored_where_it_is_not_rendered() {
         ignored: vec![String::new()],
         ..rendered("a", "m1")
     };
-    let owned = crate::kustomization::Owned::released(ignored);
+    let owned = crate::Owned::released(ignored);
     assert!(!crate::helm_release::has_drifted(&owned, None));
 }

@@ -162,7 +162,7 @@ impl World {
                 return Err(Error(format!("{object} owns objects but is not there")));
             };
             let key = Name::of(&key);
-            kustomization.owned.insert(key.clone(), value);
+            kustomization.owned.restore(key.clone(), value);
             world.suspect(&Name::of(&object), &key);
         }
         for (object, key, value) in released {
@@ -170,7 +170,7 @@ impl World {
                 return Err(Error(format!("{object} owns objects but is not there")));
             };
             let key = Name::of(&key);
-            release.owned.insert(key.clone(), value);
+            release.owned.restore(key.clone(), value);
             world.suspect(&Name::of(&object), &key);
         }
         let all = world.kustomizations.names().chain(world.releases.names());
