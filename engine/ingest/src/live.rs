@@ -6,13 +6,13 @@ use fluvial_api::metadata::label;
 use fluvial_apply::{drift, health};
 use fluvial_event::{Digest, Draft, Health, ObjectGone, ObjectObserved, ObjectRef};
 use fluvial_manifest::digest::canonical;
-use fluvial_reduce::World;
+use fluvial_reduce::{Owners, World};
 use serde_json::Value;
 
 use crate::hear::{Known, Watcher, identity, named, text};
 
-/// The field manager of what is applied; changes by anyone else may be drift.
-const OURS: [&str; 1] = ["kustomize-controller"];
+/// The label of what helm, or an engine in its place, made. kubernetes: well-known labels.
+const MANAGED_BY_HELM: &str = "app.kubernetes.io/managed-by=Helm";
 
 /// One watch: the owned objects of a kind, or one object that is only waited for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,6 +23,8 @@ pub struct Scope {
     pub version: String,
     /// The kind.
     pub kind: String,
+    /// Who owns the objects; nobody where it is one object.
+    pub owners: Option<Owners>,
     /// Namespace and name, where it is one object.
     pub one: Option<(String, String)>,
 }
@@ -30,27 +32,32 @@ pub struct Scope {
 impl Scope {
     /// The label that the objects of this watch carry; one that is only waited for may carry none.
     pub fn label(&self) -> Option<&'static str> {
-        self.one.is_none().then_some(label::KUSTOMIZATION_NAME)
+        Some(match self.owners? {
+            Owners::Kustomizations => label::KUSTOMIZATION_NAME,
+            Owners::Releases => MANAGED_BY_HELM,
+        })
     }
 }
 
 /// The watches that `world` needs.
 pub fn wanted(world: &World) -> BTreeSet<Scope> {
     let mut scopes = BTreeSet::new();
-    for (group, version, kind) in world.kinds() {
+    for watched in world.kinds() {
+        let (group, kind) = (&watched.group, &watched.kind);
         let scope = |one| Scope {
             group: group.clone(),
-            version: version.clone(),
+            version: watched.version.clone(),
             kind: kind.clone(),
+            owners: watched.owners,
             one,
         };
-        if !version.is_empty() {
+        if watched.owners.is_some() {
             scopes.insert(scope(None));
             continue;
         }
         // Objects that nobody here owns carry no label to select them by: one watch for each.
         for (object, watched) in world.all_watched() {
-            if watched.version.is_empty() && object.group == *group && object.kind == *kind {
+            if !watched.is_owned() && object.group == *group && object.kind == *kind {
                 scopes.insert(scope(Some((object.namespace.clone(), object.name.clone()))));
             }
         }
@@ -72,6 +79,7 @@ pub(crate) struct Live {
     known: Known,
     group: String,
     kind: String,
+    owners: Option<Owners>,
     one: Option<(String, String)>,
     /// What was said in this batch, and the world does not know yet.
     said: BTreeMap<ObjectRef, Look>,
@@ -83,6 +91,7 @@ impl Live {
             known,
             group: scope.group,
             kind: scope.kind,
+            owners: scope.owners,
             one: scope.one,
             said: BTreeMap::new(),
         }
@@ -110,8 +119,17 @@ impl Live {
         })
     }
 
+    /// The manifest that an object is held to, without what is left to others; none where all of it is.
     fn manifest(&self, object: &ObjectRef) -> Option<Value> {
-        let digest: Digest = self.known.world().manifest_of(object)?.parse().ok()?;
+        let (digest, ignored) = {
+            let world = self.known.world();
+            let rendered = world.rendered_of(object)?;
+            let digest: Digest = rendered.manifest.parse().ok()?;
+            (digest, rendered.ignored.clone())
+        };
+        if ignored.iter().any(String::is_empty) {
+            return None;
+        }
         let bytes = match self.known.blobs().get(&digest) {
             Ok(bytes) => bytes,
             Err(error) => {
@@ -119,7 +137,8 @@ impl Live {
                 return None;
             }
         };
-        serde_json::from_slice(&bytes).ok()
+        let manifest: Value = serde_json::from_slice(&bytes).ok()?;
+        Some(drift::without(&manifest, &ignored).into_owned())
     }
 
     fn say_gone(
@@ -180,7 +199,7 @@ impl Watcher for Live {
         let manifest = manifest.filter(|_| !is_health_alone);
         let blamed = manifest
             .as_ref()
-            .and_then(|manifest| drift::blame(manifest, live, &OURS));
+            .and_then(|manifest| drift::blame(manifest, live, &drift::OURS));
         let changed = manifest
             .as_ref()
             .map(|manifest| drift::changed_paths(manifest, live));
@@ -222,17 +241,17 @@ impl Watcher for Live {
     ) {
         let gone: Vec<_> = {
             let world = self.known.world();
-            let of_kind = world
-                .all_watched()
-                .map(|(object, _)| object)
-                .filter(|object| {
-                    let is_kind = object.group == self.group && object.kind == self.kind;
-                    let is_one = |(namespace, name): &(String, String)| {
-                        object.namespace == *namespace && object.name == *name
-                    };
-                    is_kind && self.one.as_ref().is_none_or(is_one)
-                });
-            of_kind
+            let in_scope = world.all_watched().filter(|(object, watched)| {
+                let is_kind = object.group == self.group && object.kind == self.kind;
+                let is_one = |(namespace, name): &(String, String)| {
+                    object.namespace == *namespace && object.name == *name
+                };
+                is_kind
+                    && self.one.as_ref().is_none_or(is_one)
+                    && self.owners.is_none_or(|owners| watched.is_owned_by(owners))
+            });
+            let in_scope = in_scope.map(|(object, _)| object);
+            in_scope
                 .filter(|object| !listed.contains(*object))
                 .cloned()
                 .collect()

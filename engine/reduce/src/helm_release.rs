@@ -179,15 +179,15 @@ impl HelmRelease {
         &self.core.status
     }
 
-    /// The manifest that an object is held to: that of the action in hand, else the applied one.
-    pub(crate) fn manifest_of(&self, object: &ObjectRef) -> Option<&str> {
+    /// What an object is held to: as the action in hand has it, else as it was applied.
+    pub(crate) fn rendered_of(&self, object: &ObjectRef) -> Option<&Rendered> {
         let action = self.action();
         let mut attempted = action
             .into_iter()
             .flat_map(|action| action.prerequisites.iter().chain(&action.objects));
         let rendered = attempted.find(|it| it.object.as_ref().is_some_and(|it| it.is_same(object)));
-        let rendered = rendered.or_else(|| self.one(object).map(|owned| &owned.rendered))?;
-        Some(rendered.manifest.as_str()).filter(|manifest| !manifest.is_empty())
+        let rendered = rendered.or_else(|| self.one(object).map(|owned| &owned.rendered));
+        rendered.filter(|rendered| !rendered.manifest.is_empty())
     }
 
     /// The action in hand.
@@ -218,18 +218,15 @@ impl HelmRelease {
         for (name, owned) in self.owned.iter() {
             objects.insert(name.clone(), owned.version().to_owned());
         }
-        if let Some(action) = self.action() {
-            for target in action.objects.iter().filter_map(|it| it.object.as_ref()) {
-                objects.insert(self.owned.name_of(target), target.version.clone());
-            }
-            // What is not the release's own carries no label to follow it by, and is followed alone.
-            for target in action
-                .prerequisites
-                .iter()
-                .filter_map(|it| it.object.as_ref())
-            {
-                objects.insert(self.owned.name_of(target), String::new());
-            }
+        let action = self.action();
+        let attempted = action.into_iter().flat_map(|action| &action.objects);
+        for target in attempted.filter_map(|rendered| rendered.object.as_ref()) {
+            objects.insert(self.owned.name_of(target), target.version.clone());
+        }
+        // What stands there before a release is nobody's: it is watched, each by its name.
+        let before = action.into_iter().flat_map(|action| &action.prerequisites);
+        for target in before.filter_map(|rendered| rendered.object.as_ref()) {
+            objects.get_or_default(&self.owned.name_of(target));
         }
         let dependencies = self.spec.iter();
         let dependencies = dependencies.flat_map(|spec| Self::dependencies_of(object, spec));

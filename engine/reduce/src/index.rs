@@ -5,13 +5,61 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::name::{Identified, Name};
 use crate::table::Table;
 
+/// What owns objects; each kind of owner marks them in its own way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Owners {
+    /// Kustomizations.
+    Kustomizations,
+    /// HelmReleases.
+    Releases,
+}
+
 /// An object that is watched in the cluster, and for whom.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Watched {
     /// The version it was last written with; empty where only its health is asked.
     pub version: String,
-    /// The Kustomizations that own it or wait for it.
+    /// Who owns it or waits for it.
     pub by: BTreeSet<Name>,
+    /// How many of them own it, by what they are.
+    kustomizations: u32,
+    releases: u32,
+}
+
+impl Watched {
+    /// Whether some of these own it, rather than wait for it.
+    pub fn is_owned_by(&self, owners: Owners) -> bool {
+        match owners {
+            Owners::Kustomizations => self.kustomizations > 0,
+            Owners::Releases => self.releases > 0,
+        }
+    }
+
+    /// Whether anybody owns it.
+    pub fn is_owned(&self) -> bool {
+        self.kustomizations + self.releases > 0
+    }
+
+    fn owners_like(&mut self, owner: &Name) -> &mut u32 {
+        if owner.kind == "HelmRelease" {
+            &mut self.releases
+        } else {
+            &mut self.kustomizations
+        }
+    }
+}
+
+/// A kind of which objects are watched.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct WatchedKind {
+    /// Its API group.
+    pub group: String,
+    /// The version in which they were written; empty where they are only waited for.
+    pub version: String,
+    /// The kind.
+    pub kind: String,
+    /// Who owns them; nobody where they are only waited for.
+    pub owners: Option<Owners>,
 }
 
 /// What one Kustomization or HelmChart refers to.
@@ -19,7 +67,7 @@ pub struct Watched {
 pub(crate) struct Links {
     pub(crate) source: Option<Name>,
     pub(crate) dependencies: Vec<Name>,
-    /// By identity, with the version.
+    /// By identity, with the version; without one what is waited for and not owned.
     pub(crate) objects: Table<String>,
 }
 
@@ -30,8 +78,8 @@ pub(crate) struct Index {
     users: Table<BTreeSet<Name>>,
     dependents: Table<BTreeSet<Name>>,
     watched: Table<Watched>,
-    /// How many watched objects there are of each group, version and kind.
-    kinds: BTreeMap<(String, String, String), usize>,
+    /// How many watched objects there are of each kind.
+    kinds: BTreeMap<WatchedKind, usize>,
 }
 
 impl Index {
@@ -60,7 +108,7 @@ impl Index {
         }
         let mut left = Vec::new();
         for (target, version) in before.objects.iter() {
-            if links.objects.get(target) != Some(version) && self.unwatch(target, object) {
+            if links.objects.get(target) != Some(version) && self.unwatch(target, version, object) {
                 left.push(target.clone());
             }
         }
@@ -80,35 +128,43 @@ impl Index {
         let mut whom = self.take(target);
         whom.by.insert(by.clone());
         if !version.is_empty() {
+            *whom.owners_like(by) += 1;
             version.clone_into(&mut whom.version);
         }
-        *self.kinds.entry(kind_of(target, &whom)).or_default() += 1;
-        self.watched.insert(target.clone(), whom);
+        self.put(target, whom);
     }
 
-    fn unwatch(&mut self, target: &Name, by: &Name) -> bool {
+    fn unwatch(&mut self, target: &Name, version: &str, by: &Name) -> bool {
         let mut whom = self.take(target);
         whom.by.remove(by);
+        if !version.is_empty() {
+            let owners = whom.owners_like(by);
+            *owners = owners.saturating_sub(1);
+        }
         if whom.by.is_empty() {
             return true;
         }
-        *self.kinds.entry(kind_of(target, &whom)).or_default() += 1;
-        self.watched.insert(target.clone(), whom);
+        self.put(target, whom);
         false
+    }
+
+    fn put(&mut self, target: &Name, watched: Watched) {
+        for kind in kinds_of(target, &watched) {
+            *self.kinds.entry(kind).or_default() += 1;
+        }
+        self.watched.insert(target.clone(), watched);
     }
 
     fn take(&mut self, target: &Name) -> Watched {
         let Some(watched) = self.watched.remove(target) else {
-            return Watched {
-                version: String::new(),
-                by: BTreeSet::new(),
-            };
+            return Watched::default();
         };
-        let kind = kind_of(target, &watched);
-        if let Some(count) = self.kinds.get_mut(&kind) {
-            *count -= 1;
-            if *count == 0 {
-                self.kinds.remove(&kind);
+        for kind in kinds_of(target, &watched) {
+            if let Some(count) = self.kinds.get_mut(&kind) {
+                *count -= 1;
+                if *count == 0 {
+                    self.kinds.remove(&kind);
+                }
             }
         }
         watched
@@ -146,18 +202,27 @@ impl Index {
         self.watched.iter()
     }
 
-    /// The kinds of the watched objects: group, version, kind.
-    pub(crate) fn kinds(&self) -> impl Iterator<Item = &(String, String, String)> {
+    /// The kinds of the watched objects.
+    pub(crate) fn kinds(&self) -> impl Iterator<Item = &WatchedKind> {
         self.kinds.keys()
     }
 }
 
-fn kind_of(target: &Name, watched: &Watched) -> (String, String, String) {
-    (
-        target.group.clone(),
-        watched.version.clone(),
-        target.kind.clone(),
-    )
+fn kinds_of(target: &Name, watched: &Watched) -> impl Iterator<Item = WatchedKind> + use<> {
+    let all = [Owners::Kustomizations, Owners::Releases];
+    let owners = all.map(|owners| watched.is_owned_by(owners).then_some(owners));
+    let (group, kind) = (target.group.clone(), target.kind.clone());
+    let version = watched.version.clone();
+    let waited_for = (!watched.is_owned()).then_some((None, String::new()));
+    let owned = owners.into_iter().flatten();
+    let owned = owned.map(move |owners| (Some(owners), version.clone()));
+    let all = waited_for.into_iter().chain(owned);
+    all.map(move |(owners, version)| WatchedKind {
+        group: group.clone(),
+        version,
+        kind: kind.clone(),
+        owners,
+    })
 }
 
 fn remove(map: &mut Table<BTreeSet<Name>>, key: &Name, value: &Name) {

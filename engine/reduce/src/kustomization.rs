@@ -108,16 +108,16 @@ impl Kustomization {
         &self.core.applied_revision
     }
 
-    /// The manifest that an object is held to: that of the attempt in hand, else the applied one.
-    pub(crate) fn manifest_of(&self, object: &ObjectRef) -> Option<&str> {
+    /// What an object is held to: as the attempt in hand has it, else as it was applied.
+    pub(crate) fn rendered_of(&self, object: &ObjectRef) -> Option<&Rendered> {
         let mut attempted = self
             .core
             .attempt
             .iter()
             .flat_map(|attempt| &attempt.objects);
         let rendered = attempted.find(|it| it.object.as_ref().is_some_and(|it| it.is_same(object)));
-        let rendered = rendered.or_else(|| self.one(object).map(|owned| &owned.rendered))?;
-        Some(rendered.manifest.as_str()).filter(|manifest| !manifest.is_empty())
+        let rendered = rendered.or_else(|| self.one(object).map(|owned| &owned.rendered));
+        rendered.filter(|rendered| !rendered.manifest.is_empty())
     }
 
     /// Puts together what was stored.

@@ -36,7 +36,7 @@ mod world;
 
 pub use declared::{Conclusion, Declared, Outstanding, marks};
 pub use helm_release::HelmRelease;
-pub use index::Watched;
+pub use index::{Owners, Watched, WatchedKind};
 pub use kustomization::{Hold, Kustomization};
 pub use live::Seen;
 pub use name::{Identified, Name};

@@ -393,6 +393,53 @@ fn what_left_the_release_is_pruned_before_health_is_asked() {
 }
 
 #[test]
+fn what_is_released_is_watched_together_and_what_stands_before_it_by_name() {
+    use crate::{Owners, WatchedKind};
+    let before = Rendered {
+        object: Some(fluvial_event::ObjectRef {
+            group: "apiextensions.k8s.io".into(),
+            version: "v1".into(),
+            kind: "CustomResourceDefinition".into(),
+            ..object("shops.example.org")
+        }),
+        stage: 0,
+        ..rendered("shops.example.org", "d1")
+    };
+    let mut script = begun(json!({}));
+    script.answer(&release(), inspected("c1", None));
+    let plan = fluvial_event::ReleaseRendered {
+        object: Some(release()),
+        prerequisites: vec![before],
+        objects: vec![rendered("a", "m1")],
+        ..fluvial_event::ReleaseRendered::default()
+    };
+    script.answer(&release(), plan.into());
+    let watched = script.world.kinds();
+    let watched: Vec<_> = watched
+        .map(
+            |WatchedKind {
+                 version,
+                 kind,
+                 owners,
+                 ..
+             }| (version.as_str(), kind.as_str(), *owners),
+        )
+        .collect();
+    let own = object("a");
+    assert_eq!(
+        watched,
+        [
+            (
+                own.version.as_str(),
+                own.kind.as_str(),
+                Some(Owners::Releases)
+            ),
+            ("", "CustomResourceDefinition", None),
+        ]
+    );
+}
+
+#[test]
 fn the_object_is_ignored_where_it_is_not_rendered() {
     let ignored = Rendered {
         ignored: vec![String::new()],

@@ -182,8 +182,8 @@ fn drift_is_repaired_to_what_is_held() {
     let k = kustomization("k");
     let repair = script
         .world
-        .manifest_of(&crate::script::object("a").identity());
-    assert_eq!(repair, Some("m1"));
+        .rendered_of(&crate::script::object("a").identity());
+    assert_eq!(repair.map(|it| it.manifest.as_str()), Some("m1"));
     let said = script.answer(&k, applied(&["a"], "m1", 32));
     assert_eq!(said, ["ready DriftCorrected", "wait Held"]);
     assert_eq!(script.tell(gone("b", 33)), ["repair b"]);

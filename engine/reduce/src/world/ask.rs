@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use fluvial_api::KustomizationSpec;
-use fluvial_event::{Artifact, Id, ObjectRef, Timestamp};
+use fluvial_event::{Artifact, Id, ObjectRef, Rendered, Timestamp};
 
 use super::{Kind, World};
 use crate::bystander::Bystander;
 use crate::declared::{Declared, Outstanding};
 use crate::helm_release::HelmRelease;
-use crate::index::Watched;
+use crate::index::{Watched, WatchedKind};
 use crate::kustomization::Kustomization;
 use crate::live::Seen;
 use crate::name::{Identified, Name};
@@ -234,8 +234,8 @@ impl World {
         all.map(|(name, watched)| (&**name, watched))
     }
 
-    /// The kinds that have to be watched: group, version (may be empty), kind.
-    pub fn kinds(&self) -> impl Iterator<Item = &(String, String, String)> {
+    /// The kinds that have to be watched.
+    pub fn kinds(&self) -> impl Iterator<Item = &WatchedKind> {
         self.index.kinds()
     }
 
@@ -244,13 +244,13 @@ impl World {
         self.seen.get(object)
     }
 
-    /// The manifest that a watched object is held to: that of the attempt in hand, else the applied.
-    pub fn manifest_of(&self, object: &ObjectRef) -> Option<&str> {
+    /// What a watched object is held to: as the attempt in hand has it, else as it was applied.
+    pub fn rendered_of(&self, object: &ObjectRef) -> Option<&Rendered> {
         let watched = self.watched(object)?;
         watched.by.iter().find_map(|by| {
             let released = self.releases.get(by);
-            let released = released.and_then(|it| it.manifest_of(object));
-            released.or_else(|| self.kustomizations.get(by)?.manifest_of(object))
+            let released = released.and_then(|it| it.rendered_of(object));
+            released.or_else(|| self.kustomizations.get(by)?.rendered_of(object))
         })
     }
 }
