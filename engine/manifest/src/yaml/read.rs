@@ -3,6 +3,8 @@
 //! The parser (`event.rs`) knows the grammar. This knows what may be repeated, how deep and how large
 //! a document may become, and what a key is.
 
+mod common;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -103,6 +105,13 @@ pub fn canonical(value: &mut Value) {
 
 fn compose(text: &str, limits: &Limits, reading: Reading<'_>) -> Result<Vec<Value>, Error> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if let Some(documents) = common::documents(text, limits, reading) {
+        return Ok(documents);
+    }
+    by_grammar(text, limits, reading)
+}
+
+fn by_grammar(text: &str, limits: &Limits, reading: Reading<'_>) -> Result<Vec<Value>, Error> {
     let mut composer = Composer {
         parser: Parser::new(text)?,
         limits,
@@ -188,6 +197,52 @@ impl<'o> Reading<'o> {
             | Self::MarkAbsent => &[],
         }
     }
+
+    /// What a scalar means.
+    fn scalar(
+        self,
+        text: Cow<'_, str>,
+        style: Style,
+        tag: Option<&str>,
+        place: Place,
+    ) -> Result<Value, String> {
+        let is_verbatim = matches!(self, Reading::Verbatim { .. });
+        let at_text = place.matched == Some(self.text_at().len() + 1);
+        match tag.map(core_tag) {
+            Some(Some(name)) => return scalar::tagged(name, &text),
+            Some(None) => return Ok(Value::String(text.into_owned())),
+            None if style == Style::Folded && is_verbatim && !at_text => {
+                return Ok(Value::String(scalar::refolded(text)));
+            }
+            None if style != Style::Plain => return Ok(Value::String(text.into_owned())),
+            // kustomize writes it between quotes once, since it stands in brackets and has a colon.
+            None if is_verbatim && !at_text && place.flow && text.contains(':') => {
+                return Ok(Value::String(text.into_owned()));
+            }
+            None => {}
+        }
+        if at_text {
+            return Ok(scalar::text_or_null(&text));
+        }
+        match self {
+            Reading::Verbatim { .. } => scalar::verbatim(&text),
+            Reading::Yaml11 | Reading::Kustomization | Reading::Loose => {
+                match scalar::yaml11_boolean(&text) {
+                    Some(flag) => Ok(Value::Bool(flag)),
+                    None => scalar::plain(&text),
+                }
+            }
+            Reading::MarkAbsent if place.depth > 0 && text.is_empty() => {
+                let mark = if place.flow {
+                    ABSENT_IN_BRACKETS
+                } else {
+                    ABSENT
+                };
+                Ok(Value::String(mark.to_owned()))
+            }
+            Reading::Standard | Reading::MarkAbsent => scalar::plain(&text),
+        }
+    }
 }
 
 /// Where in a document a value is: how deep, and how far along the path whose scalars are text.
@@ -267,6 +322,7 @@ impl<'a> Composer<'a, '_> {
             } => {
                 let bytes = text.len();
                 let value = self
+                    .reading
                     .scalar(text, style, tag.as_deref(), place)
                     .map_err(|message| mark.error(message))?;
                 let size = Size { nodes: 1, bytes };
@@ -319,51 +375,6 @@ impl<'a> Composer<'a, '_> {
                 .error("anchors and aliases make this document too large; write the values out"));
         }
         Ok(())
-    }
-
-    fn scalar(
-        &self,
-        text: Cow<'_, str>,
-        style: Style,
-        tag: Option<&str>,
-        place: Place,
-    ) -> Result<Value, String> {
-        let is_verbatim = matches!(self.reading, Reading::Verbatim { .. });
-        let at_text = place.matched == Some(self.reading.text_at().len() + 1);
-        match tag.map(core_tag) {
-            Some(Some(name)) => return scalar::tagged(name, &text),
-            Some(None) => return Ok(Value::String(text.into_owned())),
-            None if style == Style::Folded && is_verbatim && !at_text => {
-                return Ok(Value::String(scalar::refolded(text)));
-            }
-            None if style != Style::Plain => return Ok(Value::String(text.into_owned())),
-            // kustomize writes it between quotes once, since it stands in brackets and has a colon.
-            None if is_verbatim && !at_text && place.flow && text.contains(':') => {
-                return Ok(Value::String(text.into_owned()));
-            }
-            None => {}
-        }
-        if at_text {
-            return Ok(scalar::text_or_null(&text));
-        }
-        match self.reading {
-            Reading::Verbatim { .. } => scalar::verbatim(&text),
-            Reading::Yaml11 | Reading::Kustomization | Reading::Loose => {
-                match scalar::yaml11_boolean(&text) {
-                    Some(flag) => Ok(Value::Bool(flag)),
-                    None => scalar::plain(&text),
-                }
-            }
-            Reading::MarkAbsent if place.depth > 0 && text.is_empty() => {
-                let mark = if place.flow {
-                    ABSENT_IN_BRACKETS
-                } else {
-                    ABSENT
-                };
-                Ok(Value::String(mark.to_owned()))
-            }
-            Reading::Standard | Reading::MarkAbsent => scalar::plain(&text),
-        }
     }
 
     fn sequence(&mut self, place: Place) -> Result<Node, Error> {

@@ -136,3 +136,176 @@ fn verbatim_keeps_the_text_of_decimals_and_of_the_named_scalars() {
     canonical(&mut read[0]);
     assert_eq!(read[0]["metadata"]["x"].to_string(), "1.1");
 }
+
+/// Every reader that the simple one may stand in for.
+const READINGS: [Reading<'static>; 5] = [
+    Reading::Standard,
+    Reading::Kustomization,
+    Reading::Yaml11,
+    Reading::MarkAbsent,
+    Reading::Verbatim {
+        text_at: &["metadata", "annotations"],
+    },
+];
+
+/// What the simple reader makes of a text, which must be what the grammar makes of it.
+fn held_to_the_grammar(text: &str) -> bool {
+    let limits = Limits::default();
+    let mut is_common = false;
+    for reading in READINGS {
+        if let Some(read) = common::documents(text, &limits, reading) {
+            assert_eq!(Ok(read), by_grammar(text, &limits, reading), "{text:?}");
+            is_common = true;
+        }
+    }
+    is_common
+}
+
+#[test]
+fn simple_texts_are_read_without_the_grammar_and_alike() {
+    for text in [
+        "",
+        "# nothing\n---\n# nothing\n",
+        "--- # one\na: 1\n---\n---\nb: 2",
+        "a:\n  b: c d  # e\n  'f': \"g # h\"\n\n  i: j#k:l\n",
+        "a: http://b:80/c?d=e\n",
+        "- a\n-\n- b: c\n  d: e\n- - f\n  - g\n- - - h\n",
+        "a:\n- b\n-\n- c: d\ne:\n  - f\n",
+        "a:\nb: # c\nd: ''\ne: ~\nf: null\n",
+        "metadata:\n  annotations:\n    a: 1.10\n    b:\n    c: 2001-01-01\n    d: yes\n  labels: {a: 1.10}\n",
+        "a: |\n  b\n    c\n\n  d\n\n\ne: |-\n   f\n\n\ng: |+\n  h\n\n\ni: j\n",
+        "a: |\n  b\n \n  c\n   \n# d\ne: |-\n  f",
+        "- |\n b\n- c: |\n   d\n  e: f\n",
+        "a: [b, 'c: d', \"e\", {f: 1, \"g\":2}, [], {}]\nh: {}\n",
+        "é: ü\n",
+        "on: off\n",
+        "a: yes\n",
+    ] {
+        assert!(held_to_the_grammar(text), "{text:?}");
+    }
+}
+
+#[test]
+fn what_is_not_simple_is_left_to_the_grammar() {
+    for text in [
+        "a",
+        "[a]",
+        "{a: b}",
+        "a: b\n c\n",
+        "a: 'b\n c'\n",
+        "a: b: c\n",
+        "a: - b\n",
+        "a: &b c\n",
+        "a: *b\n",
+        "a: !c b\n",
+        "? a\n",
+        "<<: {a: b}\n",
+        "1: a\n",
+        "a: 1\na: 2\nb\n",
+        "a:\tb\n",
+        "a: b\r\n",
+        "a: >\n  b\n",
+        "a: |2\n  b\n",
+        "a: |\n\n  b\n",
+        "a: |\nb: c\n",
+        "a: \"\\n\"\n",
+        "a: 'b''c'\n",
+        "a: [b,\n c]\n",
+        "a: [b, ]\n",
+        "a: {b}\n",
+        "a: {b:c}\n",
+        "a: b\n  c: d\n",
+        "a:\n    b: c\n  d: e\n",
+        "  a: b\nc: d\n",
+        "a: b\n- c\n",
+        "- a\nb: c\n",
+        "- a\n  - b\n",
+        "%YAML 1.1\n---\na: b\n",
+        "a: b\n...\n",
+        "--- a: b\n",
+        "---\n---a: b\n",
+        "a: .inf\n",
+        "a: \u{85}\n",
+        "\u{feff}\u{feff}a: b\n",
+        "a: |\n    b\n  c\n",
+        "'a' : b\n",
+    ] {
+        for reading in [Reading::Standard, Reading::Verbatim { text_at: &[] }] {
+            assert_eq!(
+                common::documents(text, &Limits::default(), reading),
+                None,
+                "{text:?}"
+            );
+        }
+        held_to_the_grammar(text);
+    }
+}
+
+#[test]
+fn changed_texts_are_read_alike_or_left_to_the_grammar() {
+    const PARTS: [&str; 48] = [
+        "a",
+        "b",
+        ": ",
+        ":",
+        "- ",
+        "-",
+        "\n",
+        "\n  ",
+        "\n    ",
+        "\n\n",
+        " ",
+        "  ",
+        "#",
+        " # c",
+        "|",
+        "|-\n",
+        "|+\n   ",
+        ">",
+        "'",
+        "\"",
+        "''",
+        "\\",
+        "[",
+        "]",
+        "{",
+        "}",
+        ", ",
+        ",",
+        "---\n",
+        "\n---",
+        "...",
+        "&a ",
+        "*a",
+        "!!str ",
+        "<<: ",
+        "? ",
+        "1",
+        "1.10",
+        "~",
+        "null",
+        "yes",
+        "2001-01-01",
+        "é",
+        "\t",
+        "%",
+        "metadata:\n  annotations:\n    ",
+        "a: b\n",
+        "- c: d\n",
+    ];
+    let mut state = 1_u64;
+    let mut below = |bound: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state >> 33).expect("31 bits") % bound
+    };
+    let mut common = 0;
+    for _ in 0..60_000 {
+        let text: String = (0..1 + below(14))
+            .map(|_| PARTS[below(PARTS.len())])
+            .collect();
+        common += usize::from(held_to_the_grammar(&text));
+    }
+    assert!(common > 2_000, "only {common} of the texts were simple");
+}
