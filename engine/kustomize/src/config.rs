@@ -88,9 +88,9 @@ impl Config {
             images,
             replicas,
         ] {
-            specs.sort_by_cached_key(|spec| sort::gvk_key(&spec.gvk));
+            specs.sort_by(|first, second| sort::compare_kinds(&first.gvk, &second.gvk));
         }
-        name_reference.sort_by_cached_key(|reference| sort::gvk_key(&reference.target));
+        name_reference.sort_by(|first, second| sort::compare_kinds(&first.target, &second.target));
     }
 
     pub(crate) fn merge(&mut self, other: &Self) -> Result<()> {

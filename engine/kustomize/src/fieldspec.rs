@@ -10,7 +10,7 @@ use crate::resource::Gvk;
 /// A group, version and kind (empty matches all) and a path such as `spec/template/metadata/labels`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FieldSpec {
-    pub(crate) gvk: Gvk,
+    pub(crate) gvk: Arc<Gvk>,
     pub(crate) path: Arc<str>,
     pub(crate) segments: Arc<[Segment]>,
     /// Whether missing parts of the path are made.
@@ -49,7 +49,7 @@ impl FieldSpec {
             })
             .collect();
         Self {
-            gvk,
+            gvk: Arc::new(gvk),
             path: path.into(),
             segments,
             create,
@@ -92,6 +92,21 @@ impl FieldSpec {
         (self.gvk.group.is_empty() || self.gvk.group == group)
             && (self.gvk.version.is_empty() || self.gvk.version == version)
     }
+}
+
+/// Calls `set` wherever a spec for an object's kind leads.
+pub(crate) fn apply_all(
+    specs: &[FieldSpec],
+    object: &mut Value,
+    create: Create,
+    set: &mut dyn FnMut(&mut Value) -> Result<()>,
+) -> Result<()> {
+    let gvk = Gvk::of(object);
+    let own = specs.iter().filter(|spec| gvk.is_selected(&spec.gvk));
+    for spec in own {
+        spec.apply_to_any(object, create, set)?;
+    }
+    Ok(())
 }
 
 /// Adds the specs that are not there yet. Two that differ only in `create` contradict each other.

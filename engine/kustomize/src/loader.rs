@@ -90,7 +90,7 @@ impl<'a> Loader<'a> {
     pub(crate) fn is_dir(&self, path: &str) -> bool {
         self.tree
             .resolve(&self.root, path)
-            .is_ok_and(|real| self.tree.is_dir(&real))
+            .is_ok_and(|real| self.tree.get(&real).is_none())
     }
 
     /// The bytes of a file.

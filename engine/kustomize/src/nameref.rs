@@ -7,7 +7,7 @@ use fluvial_manifest::{Value, object};
 use crate::config::{Config, NameReference};
 use crate::error::{Error, Result};
 use crate::fieldspec::{Create, FieldSpec};
-use crate::resource::{CLUSTER, Gvk, Id, Previous, Resource, scalar_text};
+use crate::resource::{Gvk, Id, Previous, Resource, scalar_text};
 use crate::resources::Resources;
 
 /// Rewrites every name reference that the configuration knows.
@@ -34,7 +34,7 @@ pub(crate) fn fix(resources: &mut Resources, config: &Config) -> Result<()> {
             binding_namespaces: binding_namespaces(&resource.value)?,
             role: role_of(&resource.value),
         };
-        let original = &referrer.me.original.gvk;
+        let original = &referrer.me.original().gvk;
         let of_kind = by_kind
             .entry(original.kind.clone())
             .or_insert_with(|| specs_of(config, &original.kind));
@@ -80,30 +80,48 @@ fn specs_of<'a>(config: &'a Config, kind: &str) -> Vec<(&'a NameReference, &'a F
 /// What is known of an object that may be referred to.
 struct Candidate {
     current: Id,
-    namespace: String,
-    original: Id,
-    original_namespace: String,
+    /// Oldest first.
     previous: Vec<Id>,
+    is_cluster_scoped: bool,
+    was_cluster_scoped: bool,
     prefixes: Vec<String>,
     suffixes: Vec<String>,
 }
 
 impl Candidate {
     fn new(resource: &Resource) -> Self {
-        let (current, original) = (resource.id(), resource.original_id());
+        let current = resource.id();
+        let previous: Vec<Id> = resource.previous_ids().collect();
+        let is_cluster_scoped = current.is_cluster_scoped();
         Self {
-            namespace: current.effective_namespace().to_owned(),
-            original_namespace: original.effective_namespace().to_owned(),
-            previous: resource.previous_ids().collect(),
+            is_cluster_scoped,
+            was_cluster_scoped: previous
+                .first()
+                .map_or(is_cluster_scoped, Id::is_cluster_scoped),
+            previous,
             prefixes: resource.prefixes.clone(),
             suffixes: resource.suffixes.clone(),
             current,
-            original,
         }
     }
 
-    fn is_cluster_scoped(&self) -> bool {
-        self.namespace == CLUSTER
+    fn original(&self) -> &Id {
+        self.previous.first().unwrap_or(&self.current)
+    }
+
+    /// As [`Id::effective_namespace`], for an object that is not of the cluster.
+    fn namespace(&self) -> &str {
+        or_default(&self.current.namespace)
+    }
+
+    fn was_in(&self, namespace: &str) -> bool {
+        !self.was_cluster_scoped && or_default(&self.original().namespace) == namespace
+    }
+
+    /// Whether both are of one namespace, or both of the cluster.
+    fn shares_namespace(&self, other: &Self) -> bool {
+        self.is_cluster_scoped == other.is_cluster_scoped
+            && (self.is_cluster_scoped || self.namespace() == other.namespace())
     }
 
     fn was(&self, gvk: &Gvk) -> bool {
@@ -116,6 +134,15 @@ impl Candidate {
             (allow_empty && (mine.is_empty() || theirs.is_empty())) || same_ending(mine, theirs)
         };
         same(&self.prefixes, &other.prefixes) && same(&self.suffixes, &other.suffixes)
+    }
+}
+
+/// An unset namespace is `default`.
+fn or_default(namespace: &str) -> &str {
+    if namespace.is_empty() {
+        "default"
+    } else {
+        namespace
     }
 }
 
@@ -261,9 +288,7 @@ impl Referrer<'_> {
 
     /// Candidates that were, or else that are now, in a namespace that the reference names.
     fn in_namespace<'a>(&self, found: Vec<&'a Candidate>, namespace: &str) -> Vec<&'a Candidate> {
-        let originally = |candidate: &&Candidate| {
-            candidate.original_namespace == namespace && candidate.original_namespace != CLUSTER
-        };
+        let originally = |candidate: &&Candidate| candidate.was_in(namespace);
         // The original namespace decides as soon as any object at all was in it.
         let any_originally = self
             .candidates
@@ -275,26 +300,26 @@ impl Referrer<'_> {
                 if any_originally {
                     originally(candidate)
                 } else {
-                    candidate.namespace == namespace && !candidate.is_cluster_scoped()
+                    !candidate.is_cluster_scoped && candidate.namespace() == namespace
                 }
             })
             .collect()
     }
 
     fn may_refer_to(&self, candidate: &Candidate) -> bool {
-        self.me.is_cluster_scoped()
-            || candidate.is_cluster_scoped()
-            || candidate.namespace == self.me.namespace
+        self.me.is_cluster_scoped
+            || candidate.is_cluster_scoped
+            || candidate.shares_namespace(self.me)
             || self
                 .binding_namespaces
                 .contains(&candidate.current.namespace)
     }
 
     fn shares_namespace(&self, candidate: &Candidate) -> bool {
-        self.me.is_cluster_scoped()
-            || candidate.is_cluster_scoped()
+        self.me.is_cluster_scoped
+            || candidate.is_cluster_scoped
             || candidate.current.gvk.kind == "ServiceAccount"
-            || candidate.namespace == self.me.namespace
+            || candidate.shares_namespace(self.me)
     }
 }
 

@@ -4,9 +4,9 @@
 //! leads to a list with a merge key. A kind that is not in it merges its maps and replaces its lists.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
-use fluvial_manifest::Value;
+use fluvial_manifest::{Value, object};
 
 use crate::error::{Error, Result};
 use crate::resource::Gvk;
@@ -16,28 +16,28 @@ use crate::resource::Gvk;
 /// `name*KEY,KEY:TYPE` (a list merged by keys; by value when it names none).
 static TABLE: &str = include_str!("schema.txt");
 
-static CLUSTER: LazyLock<BTreeSet<&'static str>> = LazyLock::new(|| {
-    TABLE
+/// The API versions of each kind of the cluster.
+static CLUSTER: LazyLock<BTreeMap<&'static str, Vec<&'static str>>> = LazyLock::new(|| {
+    let mut kinds: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let entries = TABLE
         .lines()
-        .filter_map(|line| line.strip_prefix("cluster "))
-        .collect()
+        .filter_map(|line| line.strip_prefix("cluster ")?.rsplit_once('/'));
+    for (api_version, kind) in entries {
+        kinds.entry(kind).or_default().push(api_version);
+    }
+    kinds
 });
 
 static BUILTIN: LazyLock<Schema> = LazyLock::new(|| builtin(TABLE));
 
 /// Whether objects of this kind certainly have no namespace.
 pub(crate) fn is_cluster_scoped(gvk: &Gvk) -> bool {
-    // Most kinds of the table are told apart from all others by their name alone.
-    static KINDS: LazyLock<BTreeSet<&'static str>> = LazyLock::new(|| {
-        CLUSTER
-            .iter()
-            .filter_map(|entry| Some(entry.rsplit_once('/')?.1))
-            .collect()
-    });
-    if !KINDS.contains(gvk.kind.as_str()) {
+    let Some(api_versions) = CLUSTER.get(gvk.kind.as_str()) else {
         return false;
-    }
-    CLUSTER.contains(entry(gvk).as_str())
+    };
+    api_versions
+        .iter()
+        .any(|api_version| object::group_version(api_version) == (&gvk.group, &gvk.version))
 }
 
 /// `APIVERSION/KIND`.
@@ -66,8 +66,8 @@ fn served(path: &str, item: &Value) -> Option<(String, bool)> {
 pub(crate) struct Schema {
     /// Kinds that a repository's own OpenAPI serves without a namespace.
     cluster: BTreeSet<String>,
-    kinds: BTreeMap<String, String>,
-    types: BTreeMap<String, BTreeMap<String, Shape>>,
+    kinds: BTreeMap<String, Arc<str>>,
+    types: BTreeMap<Arc<str>, BTreeMap<String, Shape>>,
 }
 
 /// The schema in force: the built-in one, read when it is first needed, or a repository's own.
@@ -88,17 +88,17 @@ impl InForce {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Shape {
     /// A map with these fields.
-    Type(String),
+    Type(Arc<str>),
     /// A map whose values are all of one type.
-    MapOf(String),
+    MapOf(Arc<str>),
     /// A list that a patch replaces.
-    ListOf(String),
+    ListOf(Arc<str>),
     /// A list that a patch merges.
     Merged {
         /// What tells its items apart; nothing when the items themselves do.
-        keys: Vec<String>,
+        keys: Arc<[String]>,
         /// Type of an item; empty when nothing inside it matters.
-        item: String,
+        item: Arc<str>,
     },
 }
 
@@ -110,7 +110,7 @@ impl Schema {
 
     /// Whether objects of this kind certainly have no namespace.
     pub(crate) fn is_cluster_scoped(&self, gvk: &Gvk) -> bool {
-        is_cluster_scoped(gvk) || self.cluster.contains(&entry(gvk))
+        is_cluster_scoped(gvk) || (!self.cluster.is_empty() && self.cluster.contains(&entry(gvk)))
     }
 
     /// The shape of a whole object.
@@ -160,7 +160,7 @@ impl Schema {
                     version: version.to_owned(),
                     kind: kind.to_owned(),
                 };
-                schema.kinds.insert(entry(&gvk), name.to_owned());
+                schema.kinds.insert(entry(&gvk), name.into());
             }
         }
         Ok(schema)
@@ -180,7 +180,7 @@ impl Schema {
                 fields.insert(field.clone(), shape);
             }
         }
-        self.types.insert(name.to_owned(), fields);
+        self.types.insert(name.into(), fields);
     }
 
     fn shape(&mut self, name: &str, property: &Value, depth: usize) -> Option<Shape> {
@@ -224,13 +224,13 @@ impl Schema {
     }
 
     /// The name of the type that a definition is or refers to.
-    fn type_of(&mut self, name: &str, definition: &Value, depth: usize) -> Option<String> {
+    fn type_of(&mut self, name: &str, definition: &Value, depth: usize) -> Option<Arc<str>> {
         if let Some(reference) = definition.get("$ref").and_then(Value::as_str) {
-            return Some(short(reference.trim_start_matches("#/definitions/")).to_owned());
+            return Some(short(reference.trim_start_matches("#/definitions/")).into());
         }
         definition.get("properties")?;
         self.add(name, definition, depth + 1);
-        Some(name.to_owned())
+        Some(name.into())
     }
 }
 
@@ -255,11 +255,11 @@ fn builtin(table: &str) -> Schema {
         match (words.next(), words.next()) {
             (Some("kind"), Some(kind)) => {
                 let name = words.next().unwrap_or_default();
-                schema.kinds.insert(kind.to_owned(), name.to_owned());
+                schema.kinds.insert(kind.to_owned(), name.into());
             }
             (Some("type"), Some(name)) => {
                 let fields = words.filter_map(table_field).collect();
-                schema.types.insert(name.to_owned(), fields);
+                schema.types.insert(name.into(), fields);
             }
             _ => {}
         }
@@ -275,17 +275,17 @@ fn table_field(text: &str) -> Option<(String, Shape)> {
             .filter(|key| !key.is_empty())
             .map(str::to_owned)
             .collect();
-        let item = item.to_owned();
+        let item = item.into();
         return Some((field.to_owned(), Shape::Merged { keys, item }));
     }
     if let Some((field, name)) = text.split_once('>') {
-        return Some((field.to_owned(), Shape::Type(name.to_owned())));
+        return Some((field.to_owned(), Shape::Type(name.into())));
     }
     if let Some((field, name)) = text.split_once("[]") {
-        return Some((field.to_owned(), Shape::ListOf(name.to_owned())));
+        return Some((field.to_owned(), Shape::ListOf(name.into())));
     }
     let (field, name) = text.split_once("{}")?;
-    Some((field.to_owned(), Shape::MapOf(name.to_owned())))
+    Some((field.to_owned(), Shape::MapOf(name.into())))
 }
 
 #[cfg(test)]
@@ -318,12 +318,12 @@ mod tests {
         let Some(Shape::Merged { keys, item }) = shape else {
             panic!("containers are a merged list");
         };
-        assert_eq!(keys, ["name"]);
+        assert_eq!(*keys, ["name"]);
         let ports = schema.field(Some(&Shape::Type(item)), "ports");
         let Some(Shape::Merged { keys, .. }) = ports else {
             panic!("ports are a merged list");
         };
-        assert_eq!(keys, ["containerPort", "protocol"]);
+        assert_eq!(*keys, ["containerPort", "protocol"]);
     }
 
     #[test]

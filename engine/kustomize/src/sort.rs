@@ -95,16 +95,19 @@ impl SortOptions {
     }
 }
 
-/// What puts kinds in kustomize's own order.
-pub(crate) fn gvk_key(gvk: &Gvk) -> (usize, String) {
-    let first = FIRST.iter().position(|kind| *kind == gvk.kind);
-    let last = LAST.iter().position(|kind| *kind == gvk.kind);
-    let rank = match (first, last) {
-        (Some(rank), _) => rank,
-        (None, Some(rank)) => FIRST.len() + 1 + rank,
-        (None, None) => FIRST.len(),
+/// Which of two kinds comes first in kustomize's own order.
+pub(crate) fn compare_kinds(first: &Gvk, second: &Gvk) -> Ordering {
+    let rank = |gvk: &Gvk| {
+        let first = FIRST.iter().position(|kind| *kind == gvk.kind);
+        let last = LAST.iter().position(|kind| *kind == gvk.kind);
+        match (first, last) {
+            (Some(rank), _) => rank,
+            (None, Some(rank)) => FIRST.len() + 1 + rank,
+            (None, None) => FIRST.len(),
+        }
     };
-    (rank, gvk_text(gvk))
+    let by_rank = rank(first).cmp(&rank(second));
+    by_rank.then_with(|| gvk_text(first).cmp(gvk_text(second)))
 }
 
 /// What the legacy order compares.
@@ -118,7 +121,7 @@ impl Ord for Key {
     fn cmp(&self, other: &Self) -> Ordering {
         let kinds = || {
             let (mine, theirs) = (&self.id.gvk, &other.id.gvk);
-            let order = gvk_text(mine).cmp(&gvk_text(theirs));
+            let order = gvk_text(mine).cmp(gvk_text(theirs));
             let core_namespaces = mine.kind == "Namespace"
                 && theirs.kind == "Namespace"
                 && (mine.group.is_empty() || theirs.group.is_empty());
@@ -131,7 +134,7 @@ impl Ord for Key {
         self.rank
             .cmp(&other.rank)
             .then_with(kinds)
-            .then_with(|| id_text(&self.id).cmp(&id_text(&other.id)))
+            .then_with(|| id_text(&self.id).cmp(id_text(&other.id)))
     }
 }
 
@@ -145,20 +148,20 @@ fn or<'a>(text: &'a str, none: &'a str) -> &'a str {
     if text.is_empty() { none } else { text }
 }
 
-fn gvk_text(gvk: &Gvk) -> String {
-    format!(
-        "{}_{}_{}",
-        or(&gvk.group, "~G"),
-        or(&gvk.version, "~V"),
-        or(&gvk.kind, "~K")
-    )
+/// `GROUP_VERSION_KIND`, as bytes to compare.
+fn gvk_text(gvk: &Gvk) -> impl Iterator<Item = u8> {
+    let group = or(&gvk.group, "~G");
+    let parts = [group, "_", or(&gvk.version, "~V"), "_", or(&gvk.kind, "~K")];
+    parts.into_iter().flat_map(str::bytes)
 }
 
-fn id_text(id: &Id) -> String {
-    format!(
-        "{}|{}|{}",
-        id.gvk,
-        or(&id.namespace, "~X"),
-        or(&id.name, "~N")
-    )
+/// `KIND.VERSION.GROUP|NAMESPACE|NAME`, as bytes to compare.
+fn id_text(id: &Id) -> impl Iterator<Item = u8> {
+    let kind = or(&id.gvk.kind, "*");
+    let dotted = [&id.gvk.version, &id.gvk.group].into_iter();
+    let dotted = dotted.filter(|part| !part.is_empty());
+    let name = ["|", or(&id.namespace, "~X"), "|", or(&id.name, "~N")];
+    kind.bytes()
+        .chain(dotted.flat_map(|part| ".".bytes().chain(part.bytes())))
+        .chain(name.into_iter().flat_map(str::bytes))
 }

@@ -308,7 +308,7 @@ mod tests {
     fn check(target: &str, patch: &str, want: &str) {
         let read = |text: &str| yaml::documents(text).expect(text).remove(0);
         let schema = Schema::builtin();
-        let shape = Shape::Type("core.v1.PodSpec".to_owned());
+        let shape = Shape::Type("core.v1.PodSpec".into());
         let got = merge(read(target), read(patch), schema, Some(&shape));
         let got = got
             .expect(patch)

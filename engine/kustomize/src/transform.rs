@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use fluvial_manifest::{Map, Number, Value, object};
 
 use crate::error::{Error, Result};
-use crate::fieldspec::{Create, FieldSpec};
+use crate::fieldspec::{self, Create, FieldSpec};
 use crate::generate;
 use crate::kustomization::{Image, Replica};
 use crate::replacement::{self, Replacement};
@@ -80,19 +80,17 @@ fn set_texts(
         return Ok(());
     }
     for resource in resources.list_mut() {
-        for spec in specs {
-            spec.apply(&mut resource.value, Create::Map, &mut |value| {
-                let Some(map) = map_of(value) else {
-                    return Err(Error::new(
-                        "a map is needed here, to add labels or annotations to",
-                    ));
-                };
-                for (key, text) in texts {
-                    map.insert(key.clone(), Value::String(text.clone()));
-                }
-                Ok(())
-            })?;
-        }
+        fieldspec::apply_all(specs, &mut resource.value, Create::Map, &mut |value| {
+            let Some(map) = map_of(value) else {
+                return Err(Error::new(
+                    "a map is needed here, to add labels or annotations to",
+                ));
+            };
+            for (key, text) in texts {
+                map.insert(key.clone(), Value::String(text.clone()));
+            }
+            Ok(())
+        })?;
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use fluvial_manifest::Value;
 
 use crate::error::{Error, Result};
 use crate::fieldpath;
-use crate::fieldspec::{Create, FieldSpec};
+use crate::fieldspec::{self, Create, FieldSpec};
 use crate::kustomization::Var;
 use crate::resource::{Id, scalar_text};
 use crate::resources::Resources;
@@ -73,11 +73,9 @@ impl Vars {
             values.insert(var.name.as_str(), value_of(var, resources)?);
         }
         for resource in resources.list_mut() {
-            for spec in specs {
-                spec.apply(&mut resource.value, Create::Nothing, &mut |field| {
-                    expand_field(field, &values)
-                })?;
-            }
+            fieldspec::apply_all(specs, &mut resource.value, Create::Nothing, &mut |field| {
+                expand_field(field, &values)
+            })?;
         }
         Ok(())
     }

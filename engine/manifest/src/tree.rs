@@ -161,6 +161,10 @@ impl Tree {
 
     /// The contents of the file at `path`, `.` and `..` removed and links followed.
     pub fn file(&self, path: &str) -> Result<&[u8], Error> {
+        // Most callers have the path that a link or a name led to already.
+        if let Some(Entry::File { bytes, .. }) = self.entries.get(path) {
+            return Ok(bytes);
+        }
         let real = self.resolve("", path)?;
         match self.entries.get(&real) {
             Some(Entry::File { bytes, .. }) => Ok(bytes),
@@ -170,14 +174,18 @@ impl Tree {
 
     /// Whether `path` leads to a file.
     pub fn is_file(&self, path: &str) -> bool {
-        self.resolve("", path)
-            .is_ok_and(|real| matches!(self.entries.get(&real), Some(Entry::File { .. })))
+        let is_file = |path: &str| matches!(self.entries.get(path), Some(Entry::File { .. }));
+        if self.links == 0 {
+            return join("", path).is_ok_and(|path| is_file(&path));
+        }
+        self.resolve("", path).is_ok_and(|real| is_file(&real))
     }
 
     /// Whether `path` leads to a directory.
     pub fn is_dir(&self, path: &str) -> bool {
+        // What a path leads to and is not stored itself has something in it.
         self.resolve("", path)
-            .is_ok_and(|real| real.is_empty() || self.has_children(&real))
+            .is_ok_and(|real| !self.entries.contains_key(&real))
     }
 
     /// What is in the directory that `path` leads to, in the order of the names.

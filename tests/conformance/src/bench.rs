@@ -87,7 +87,7 @@ fn fastest(case: &Case) -> Option<Duration> {
 }
 
 /// One case: the repository that it is in, and its flags.
-fn read(folder: &Path, listed: &Value) -> Case {
+pub(crate) fn read(folder: &Path, listed: &Value) -> Case {
     let root = listed["root"].as_str().unwrap_or_default();
     let args = listed["args"].as_array().cloned().unwrap_or_default();
     let has = |arg: &str| args.iter().any(|own| own == arg);

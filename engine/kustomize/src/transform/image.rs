@@ -4,7 +4,7 @@ use fluvial_manifest::{Value, object};
 use regex::Regex;
 
 use crate::error::{Error, Result};
-use crate::fieldspec::{Create, FieldSpec};
+use crate::fieldspec::{self, Create, FieldSpec};
 use crate::kustomization::Image;
 use crate::resources::Resources;
 use crate::selector::regex;
@@ -20,11 +20,9 @@ pub(crate) fn apply(resources: &mut Resources, image: &Image, specs: &[FieldSpec
             continue;
         }
         in_containers(&mut resource.value, image, &name)?;
-        for spec in specs {
-            spec.apply(&mut resource.value, Create::Nothing, &mut |value| {
-                update(value, image, &name)
-            })?;
-        }
+        fieldspec::apply_all(specs, &mut resource.value, Create::Nothing, &mut |value| {
+            update(value, image, &name)
+        })?;
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use fluvial_manifest::{Value, object};
 
 use crate::error::{Error, Result};
 use crate::fieldspec::{Create, FieldSpec};
-use crate::resource::{Resource, scalar_text};
+use crate::resource::{Gvk, Resource, scalar_text};
 use crate::resources::Resources;
 use crate::schema::Schema;
 use crate::transform::set_scalar;
@@ -34,21 +34,21 @@ impl NamespaceTransformer {
         if self.namespace.is_empty() {
             return Ok(());
         }
+        let own = FieldSpec::new(Gvk::default(), "metadata/namespace", true);
         for resource in resources.list_mut() {
             resource.remember();
-            self.set_all(resource, schema)?;
+            self.set_all(resource, &own, schema)?;
         }
         resources.check_ids().map_err(|error| {
             Error::new(format!("with the namespace set, {}", error.reason)).in_field("namespace")
         })
     }
 
-    fn set_all(&self, resource: &mut Resource, schema: &Schema) -> Result<()> {
-        let gvk = resource.id().gvk;
+    fn set_all(&self, resource: &mut Resource, own: &FieldSpec, schema: &Schema) -> Result<()> {
+        let gvk = Gvk::of(&resource.value);
         let core = object::api_version(&resource.value) == "v1";
         let mut set = |value: &mut Value| self.set(value);
         if !schema.is_cluster_scoped(&gvk) {
-            let own = FieldSpec::new(crate::resource::Gvk::default(), "metadata/namespace", true);
             own.apply(&mut resource.value, Create::Scalar, &mut set)?;
         }
         let binding = matches!(gvk.kind.as_str(), "RoleBinding" | "ClusterRoleBinding");

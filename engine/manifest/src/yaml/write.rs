@@ -161,6 +161,9 @@ pub enum Place {
 /// Writes a text where `out` ends, quoted as it must be; `indent` is where its further lines begin.
 /// A block of several lines has its newline already.
 pub fn write_text(out: &mut String, text: &str, indent: usize, place: Place) {
+    if is_word(text) && !is_ambiguous(text) {
+        return out.push_str(text);
+    }
     let shape = Shape::of(text);
     if place != Place::Key && text.contains('\n') {
         if shape.block {
@@ -179,6 +182,13 @@ pub fn write_text(out: &mut String, text: &str, indent: usize, place: Place) {
     } else {
         write_double_quoted(out, text, indent, place);
     }
+}
+
+/// Whether a text holds nothing that could mean something, nor a place to fold it at.
+fn is_word(text: &str) -> bool {
+    let in_words =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'_' | b'-');
+    text.bytes().all(in_words) && text.starts_with(|first: char| first.is_ascii_alphabetic())
 }
 
 /// In which ways a text could be written.
@@ -245,6 +255,9 @@ fn write_folded(out: &mut String, text: &str, indent: usize, place: Place) {
     if place != Place::Value {
         out.push_str(text);
         return;
+    }
+    if !text.contains(' ') {
+        return out.push_str(text);
     }
     let mut column = column(out);
     if column + text.len() <= LINE_CHARACTERS_MAX {
@@ -372,7 +385,13 @@ fn column(out: &str) -> usize {
 }
 
 fn pad(out: &mut String, indent: usize) {
-    out.extend(std::iter::repeat_n(' ', indent));
+    const SPACES: &str = "                                ";
+    let mut missing = indent;
+    while missing > 0 {
+        let width = missing.min(SPACES.len());
+        out.push_str(&SPACES[..width]);
+        missing -= width;
+    }
 }
 
 #[cfg(test)]
