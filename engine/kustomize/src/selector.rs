@@ -105,7 +105,8 @@ impl Matcher {
 /// A regular expression that must match all of a text; empty matches everything.
 enum Pattern {
     Any,
-    Literal(String),
+    /// Words parted by `|`, in which `.` is one character and one `.*` any number of them.
+    Words(Vec<String>),
     Regex(Regex),
 }
 
@@ -114,11 +115,8 @@ impl Pattern {
         if text.is_empty() {
             return Ok(Self::Any);
         }
-        if text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'/'))
-        {
-            return Ok(Self::Literal(text.to_owned()));
+        if text.split('|').all(is_word) {
+            return Ok(Self::Words(text.split('|').map(str::to_owned).collect()));
         }
         regex(&format!("^(?:{text})$")).map(Self::Regex)
     }
@@ -126,8 +124,32 @@ impl Pattern {
     fn matches(&self, text: &str) -> bool {
         match self {
             Self::Any => true,
-            Self::Literal(literal) => literal == text,
+            Self::Words(words) => words.iter().any(|word| fits(word, text)),
             Self::Regex(regex) => regex.is_match(text),
+        }
+    }
+}
+
+/// Whether a part of an expression is so simple that it need not be compiled.
+fn is_word(text: &str) -> bool {
+    let in_words =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'/' | b'.');
+    let (start, end) = text.split_once(".*").unwrap_or((text, ""));
+    !text.is_empty() && start.bytes().chain(end.bytes()).all(in_words)
+}
+
+fn fits(word: &str, text: &str) -> bool {
+    let same = |(wanted, found): (char, char)| wanted == found || wanted == '.';
+    if text.contains('\n') {
+        return false;
+    }
+    let length = text.chars().count();
+    match word.split_once(".*") {
+        None => word.len() == length && word.chars().zip(text.chars()).all(same),
+        Some((start, end)) => {
+            length >= start.len() + end.len()
+                && start.chars().zip(text.chars()).all(same)
+                && end.chars().rev().zip(text.chars().rev()).all(same)
         }
     }
 }
@@ -324,5 +346,27 @@ mod tests {
             assert_eq!(got, Ok(want), "{pattern} {text}");
         }
         assert!(Pattern::new("(").is_err());
+    }
+
+    #[test]
+    fn simple_patterns_match_as_the_expressions_that_they_are() {
+        let patterns = [
+            "a", "a.c", ".", ".*", "a.*", ".*c", "a.*c", "..*", "a|.*c|b.", "a-b_c/d",
+        ];
+        let texts = [
+            "", "a", "c", "ac", "abc", "aéc", "é", "bé", "abcd", "a\nc", "\n", "a-b_c/d", "a.c",
+        ];
+        for pattern in patterns {
+            let simple = Pattern::new(pattern).expect("it is an expression");
+            assert!(matches!(simple, Pattern::Words(_)), "{pattern}");
+            let compiled = regex(&format!("^(?:{pattern})$")).expect("it is an expression");
+            for text in texts {
+                assert_eq!(
+                    simple.matches(text),
+                    compiled.is_match(text),
+                    "{pattern} {text:?}"
+                );
+            }
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! The order in which objects are printed: as they came, or kustomize's legacy order.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
 
 use crate::decode::Fields;
 use crate::error::Result;
@@ -12,8 +12,8 @@ use crate::resource::{Gvk, Id, Resource};
 pub(crate) enum SortOptions {
     Fifo,
     Legacy {
-        first: Vec<String>,
-        last: Vec<String>,
+        first: Vec<Cow<'static, str>>,
+        last: Vec<Cow<'static, str>>,
     },
 }
 
@@ -51,8 +51,8 @@ impl SortOptions {
     /// The legacy order with kustomize's own lists.
     pub(crate) fn legacy() -> Self {
         Self::Legacy {
-            first: FIRST.map(str::to_owned).to_vec(),
-            last: LAST.map(str::to_owned).to_vec(),
+            first: FIRST.map(Cow::Borrowed).to_vec(),
+            last: LAST.map(Cow::Borrowed).to_vec(),
         }
     }
 
@@ -64,7 +64,10 @@ impl SortOptions {
         match (order.as_str(), lists) {
             ("fifo", None) => Ok(Self::Fifo),
             ("legacy", None) => Ok(Self::legacy()),
-            ("legacy", Some((first, last))) => Ok(Self::Legacy { first, last }),
+            ("legacy", Some((first, last))) => Ok(Self::Legacy {
+                first: first.into_iter().map(Cow::Owned).collect(),
+                last: last.into_iter().map(Cow::Owned).collect(),
+            }),
             ("fifo", Some(_)) => {
                 Err(fields.error("legacySortOptions", "it goes with order: legacy only"))
             }
@@ -77,14 +80,12 @@ impl SortOptions {
         let Self::Legacy { first, last } = self else {
             return;
         };
-        let mut ranks: BTreeMap<&str, i64> = BTreeMap::new();
-        for (rank, kind) in (0_i64..).zip(first) {
-            ranks.insert(kind, rank - i64::try_from(first.len()).unwrap_or(i64::MAX));
-        }
-        for (rank, kind) in (1_i64..).zip(last) {
-            ranks.insert(kind, rank);
-        }
-        let rank = |id: &Id| ranks.get(id.gvk.kind.as_str()).copied().unwrap_or_default();
+        // Of a kind that is there twice, the last place counts.
+        let place = |kinds: &[Cow<'_, str>], kind: &str| kinds.iter().rposition(|own| own == kind);
+        let rank = |id: &Id| match place(last, &id.gvk.kind) {
+            Some(place) => first.len() + 1 + place,
+            None => place(first, &id.gvk.kind).unwrap_or(first.len()),
+        };
         list.sort_by_cached_key(|resource| {
             let id = resource.id();
             Key {
@@ -113,7 +114,7 @@ pub(crate) fn compare_kinds(first: &Gvk, second: &Gvk) -> Ordering {
 /// What the legacy order compares.
 #[derive(PartialEq, Eq)]
 struct Key {
-    rank: i64,
+    rank: usize,
     id: Id,
 }
 

@@ -302,9 +302,7 @@ fn changed_texts_are_read_alike_or_left_to_the_grammar() {
     };
     let mut common = 0;
     for _ in 0..60_000 {
-        let text: String = (0..=below(14))
-            .map(|_| PARTS[below(PARTS.len())])
-            .collect();
+        let text: String = (0..=below(14)).map(|_| PARTS[below(PARTS.len())]).collect();
         common += usize::from(held_to_the_grammar(&text));
     }
     assert!(common > 2_000, "only {common} of the texts were simple");
