@@ -1,75 +1,72 @@
-//! How long a build takes inside a process, ours beside the real kustomize: the tree in memory, the
-//! output as text, the fastest of several builds on both sides.
+//! Our kustomize beside the real one, over a list of cases in one run: builds inside a process, whole
+//! processes, and their peak memory.
+//!
+//! Both sides do the same. Inside a process: from a tree in memory to the whole output as text, the fastest of
+//! several builds. Whole processes: `fluvial render kustomize` and `kustomize build` of the same directory with
+//! the same flags, started by the same small program. A case counts when both sides build it.
 
-use std::fmt::Write as _;
-use std::fs;
-use std::path::Path;
+mod large;
+mod listed;
+mod report;
+
+use std::env;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use fluvial_conformance::{Case, Peer};
-use fluvial_kustomize::{Options, Reorder, Restriction, build};
+use fluvial_conformance::{Case, Measure, Peer, Run};
+use fluvial_kustomize::build;
 use fluvial_manifest::yaml;
-use serde_json::Value;
 
-/// A folder with more than this is not one repository but a collection of them.
-const REPOSITORY_BYTES_MAX: u64 = 5 << 20;
+use listed::Listed;
+use report::{Ratios, Report};
 
 /// Builds of one case on each side.
 const BUILDS: usize = 5;
 
-/// Objects of the one large kustomization, and how long it may take.
-const LARGE: (usize, Duration) = (4_000, Duration::from_millis(500));
+/// Processes for one case on each side.
+const PROCESSES: usize = 2;
 
-/// Races over a list of cases as the conformance suite has them, then builds the large one.
-pub(crate) fn run(cases: &Path) -> ExitCode {
-    let folder = cases.parent().unwrap_or(Path::new("."));
-    let text = fs::read_to_string(cases).unwrap_or_default();
-    let Ok(listed) = serde_json::from_str::<Value>(&text) else {
-        eprintln!("cannot read {}", cases.display());
-        return ExitCode::FAILURE;
+/// Races over a list of cases as the conformance suite has them, and builds the large one.
+pub(crate) fn run(cases: &Path, as_json: bool) -> ExitCode {
+    let listed = match listed::read(cases) {
+        Ok(listed) => listed,
+        Err(why) => {
+            eprintln!("cannot race over {}: {why}", cases.display());
+            return ExitCode::FAILURE;
+        }
     };
-    let mut peer = Peer::start(&Peer::program(&std::env::temp_dir()));
-    let mut ratios = Vec::new();
-    let mut sums = (Duration::ZERO, Duration::ZERO);
-    for listed in listed.as_array().into_iter().flatten() {
-        let case = read(folder, listed);
+    let report = Report {
+        in_process: in_process(&listed),
+        large: fastest(&large::case()),
+        processes: processes(&listed),
+    };
+    if as_json {
+        println!("{:#}", report.json());
+    } else {
+        print!("{}", report.table());
+    }
+    if report.reaches_its_goals() {
+        ExitCode::SUCCESS
+    } else {
+        eprintln!("a goal is missed");
+        ExitCode::FAILURE
+    }
+}
+
+fn in_process(listed: &[Listed]) -> Ratios {
+    let mut peer = Peer::start(&Peer::program(&env::temp_dir()));
+    let mut ratios = Ratios::default();
+    for listed in listed {
+        let case = listed.case();
         let Some(ours) = fastest(&case) else {
             continue;
         };
-        let Ok((_, theirs)) = peer.race(&case, BUILDS) else {
-            continue;
-        };
-        ratios.push(theirs.as_secs_f64() / ours.as_secs_f64());
-        sums = (sums.0 + ours, sums.1 + theirs);
+        if let Ok((_, theirs)) = peer.race(&case, BUILDS) {
+            ratios.add(ours.as_secs_f64(), theirs.as_secs_f64());
+        }
     }
-    ratios.sort_by(f64::total_cmp);
-    if ratios.is_empty() {
-        eprintln!("no case was built by both");
-        return ExitCode::FAILURE;
-    }
-    let at = |part: usize| ratios[(ratios.len() - 1) * part / 100];
-    println!(
-        "in process, {} cases: ours is {:.0} times as fast in the median (a tenth below {:.0}, a tenth above {:.0}); \
-         all of them {:.3} s to {:.3} s",
-        ratios.len(),
-        at(50),
-        at(10),
-        at(90),
-        sums.0.as_secs_f64(),
-        sums.1.as_secs_f64(),
-    );
-    let took = fastest(&large(LARGE.0)).unwrap_or(Duration::MAX);
-    println!(
-        "one kustomization of {} objects: {:.3} s",
-        LARGE.0,
-        took.as_secs_f64()
-    );
-    if took < LARGE.1 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    ratios
 }
 
 fn fastest(case: &Case) -> Option<Duration> {
@@ -86,86 +83,47 @@ fn fastest(case: &Case) -> Option<Duration> {
     fastest
 }
 
-/// One case: the repository that it is in, and its flags.
-pub(crate) fn read(folder: &Path, listed: &Value) -> Case {
-    let root = listed["root"].as_str().unwrap_or_default();
-    let args = listed["args"].as_array().cloned().unwrap_or_default();
-    let has = |arg: &str| args.iter().any(|own| own == arg);
-    let mut parts: Vec<&str> = root.split('/').collect();
-    let rest = parts.split_off(1.min(parts.len()));
-    let mut repository = folder.join(parts.join("/"));
-    let mut rest = rest.into_iter();
-    if bytes(&repository) > REPOSITORY_BYTES_MAX
-        && let Some(next) = rest.next()
-    {
-        repository.push(next);
-    }
-    let mut case = Case {
-        title: root.to_owned(),
-        path: rest.collect::<Vec<_>>().join("/"),
-        options: Options {
-            restriction: if has("LoadRestrictionsNone") {
-                Restriction::None
-            } else {
-                Restriction::RootOnly
-            },
-            reorder: if has("none") {
-                Reorder::None
-            } else {
-                Reorder::Legacy
-            },
-            managed_by_label: has("--enable-managedby-label"),
-        },
-        ..Case::default()
-    };
-    gather(&repository, "", &mut case);
-    case
-}
-
-fn bytes(path: &Path) -> u64 {
-    let Ok(entries) = fs::read_dir(path) else {
-        return fs::metadata(path).map_or(0, |metadata| metadata.len());
-    };
-    entries.flatten().map(|entry| bytes(&entry.path())).sum()
-}
-
-fn gather(folder: &Path, prefix: &str, case: &mut Case) {
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name == ".git" {
-            continue;
-        }
-        let path = if prefix.is_empty() {
-            name
-        } else {
-            format!("{prefix}/{name}")
+/// Times and peaks of whole processes; nothing without a built `fluvial` beside this program.
+fn processes(listed: &[Listed]) -> Option<(Ratios, Ratios)> {
+    let fluvial = beside_this_program("fluvial")?;
+    let mut measure = Measure::start(&env::temp_dir());
+    let (mut times, mut peaks) = (Ratios::default(), Ratios::default());
+    for listed in listed {
+        let directory = listed.directory.to_string_lossy();
+        let mut race = |program: &[&str]| -> Option<Run> {
+            let flags = listed.flags.iter().map(String::as_str);
+            let command: Vec<&str> = program
+                .iter()
+                .copied()
+                .chain(flags)
+                .chain([&*directory])
+                .collect();
+            measure.run(&command, PROCESSES)
         };
-        if entry.path().is_dir() {
-            gather(&entry.path(), &path, case);
-        } else if let Ok(text) = fs::read_to_string(entry.path()) {
-            case.files.insert(path, text);
+        let Some(ours) = race(&[&fluvial, "render", "kustomize"]) else {
+            continue;
+        };
+        if let Some(theirs) = race(&["kustomize", "build"]) {
+            times.add(ours.took.as_secs_f64(), theirs.took.as_secs_f64());
+            peaks.add(mebibytes(ours.peak_bytes), mebibytes(theirs.peak_bytes));
         }
     }
+    Some((times, peaks))
 }
 
-/// Deployments, their Services, ConfigMaps and Secrets, with everything a kustomization sets.
-fn large(count: usize) -> Case {
-    let mut resources = String::new();
-    for at in 0..count / 4 {
-        write!(
-            resources,
-            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: app-{at}, labels: {{app: app-{at}}}}}\nspec:\n  replicas: 1\n  selector: {{matchLabels: {{app: app-{at}}}}}\n  template:\n    metadata: {{labels: {{app: app-{at}}}}}\n    spec:\n      containers:\n      - name: main\n        image: nginx:1.0\n        envFrom: [{{configMapRef: {{name: config-{at}}}}}, {{secretRef: {{name: secret-{at}}}}}]\n---\napiVersion: v1\nkind: Service\nmetadata: {{name: service-{at}}}\nspec: {{selector: {{app: app-{at}}}, ports: [{{port: 80}}]}}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: config-{at}}}\ndata: {{key: value-{at}}}\n---\napiVersion: v1\nkind: Secret\nmetadata: {{name: secret-{at}}}\nstringData: {{key: value-{at}}}\n---\n"
-        )
-        .expect("a String takes everything");
+fn beside_this_program(name: &str) -> Option<String> {
+    let program: PathBuf = env::current_exe().ok()?.with_file_name(name);
+    if program.is_file() {
+        return Some(program.to_string_lossy().into_owned());
     }
-    let kustomization = "namespace: large\nnamePrefix: pre-\ncommonLabels: {team: one}\ncommonAnnotations: {note: two}\nimages: [{name: nginx, newTag: '2.0'}]\nresources: [all.yaml]\npatches:\n- target: {kind: Deployment}\n  patch: |-\n    apiVersion: apps/v1\n    kind: Deployment\n    metadata: {name: any}\n    spec: {template: {spec: {containers: [{name: main, imagePullPolicy: Always}]}}}\n";
-    Case {
-        title: "large".to_owned(),
-        files: [
-            ("kustomization.yaml".to_owned(), kustomization.to_owned()),
-            ("all.yaml".to_owned(), resources),
-        ]
-        .into(),
-        ..Case::default()
-    }
+    eprintln!(
+        "whole processes are not raced: there is no {}; build it with cargo build --release -p fluvial",
+        program.display()
+    );
+    None
+}
+
+#[expect(clippy::cast_precision_loss, reason = "no process has 2^52 bytes")]
+fn mebibytes(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
 }

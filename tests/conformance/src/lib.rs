@@ -6,10 +6,12 @@
 
 mod case;
 mod difference;
+mod measure;
 mod peer;
 mod template;
 
 pub use case::{Case, read};
 pub use difference::{Verdict, compare, lines, one_line};
+pub use measure::{Measure, Run};
 pub use peer::{Answer, Peer};
 pub use template::{Printed, Row, TemplatePeer};

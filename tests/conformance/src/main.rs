@@ -1,4 +1,4 @@
-//! Races and random trees: `bench CASES.json` times our kustomize and the real one in one process each,
+//! Races and random trees: `bench CASES.json [--json]` measures our kustomize and the real one in the same run,
 //! `differ COUNT [SEED]` builds trees made from seeds on both sides, `hunt FOLDER` every kustomization of
 //! the repositories in a folder.
 
@@ -15,12 +15,15 @@ fn main() -> ExitCode {
     let words: Vec<String> = env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["bench", cases] => bench::run(cases.as_ref()),
+        ["bench", cases] => bench::run(cases.as_ref(), false),
+        ["bench", cases, "--json"] => bench::run(cases.as_ref(), true),
         ["differ", count] => differ(count.parse().unwrap_or(0), 1),
         ["differ", count, seed] => differ(count.parse().unwrap_or(0), seed.parse().unwrap_or(1)),
         ["hunt", folder] => hunt::run(folder.as_ref()),
         _ => {
-            eprintln!("say `bench CASES.json`, `differ COUNT [FIRST-SEED]` or `hunt FOLDER`");
+            eprintln!(
+                "say `bench CASES.json [--json]`, `differ COUNT [FIRST-SEED]` or `hunt FOLDER`"
+            );
             ExitCode::FAILURE
         }
     }

@@ -1,0 +1,3 @@
+module fluvial.dev/conformance/measure
+
+go 1.26.0
