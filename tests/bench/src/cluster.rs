@@ -101,16 +101,17 @@ impl Raw {
 pub(crate) struct Watch(Lines<Box<dyn AsyncBufRead + Send + Unpin>>);
 
 impl Watch {
-    /// The next object that appeared or changed.
-    pub(crate) async fn next(&mut self) -> Result<Value> {
-        loop {
-            let line = self.0.next().await.context("the watch ended")??;
-            let mut event: Value = serde_json::from_str(&line)?;
+    /// The next object that appeared or changed; `None` when the server ended the watch, as it does
+    /// when the definition of the kind changes.
+    pub(crate) async fn next(&mut self) -> Result<Option<Value>> {
+        while let Some(line) = self.0.next().await {
+            let mut event: Value = serde_json::from_str(&line?)?;
             ensure!(event["type"] != "ERROR", "the watch failed: {event}");
             if event["type"] != "BOOKMARK" {
-                return Ok(event["object"].take());
+                return Ok(Some(event["object"].take()));
             }
         }
+        Ok(None)
     }
 }
 

@@ -227,13 +227,17 @@ impl Place {
 
     async fn until(&self, engine: &mut Process, count: usize, ready: bool) -> Result<()> {
         let api = "/apis/kustomize.toolkit.fluxcd.io/v1";
-        let mut watch = self.raw.watch(api, NAMESPACE, "kustomizations").await?;
         let mut done = std::collections::BTreeSet::new();
         let all = async {
             while done.len() < count {
-                let object = watch.next().await?;
-                if is_ready(&object) == Some(ready) {
-                    done.insert(object["metadata"]["name"].to_string());
+                // It begins with all that are there.
+                let mut watch = self.raw.watch(api, NAMESPACE, "kustomizations").await?;
+                while done.len() < count
+                    && let Some(object) = watch.next().await?
+                {
+                    if is_ready(&object) == Some(ready) {
+                        done.insert(object["metadata"]["name"].to_string());
+                    }
                 }
             }
             Ok::<_, anyhow::Error>(())

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-/// How often memory is looked at. A child that lives for less time is seen by its own peak or not at all.
-const LOOK: Duration = Duration::from_millis(20);
+/// How often memory is looked at. A child that lives for less time may not be seen at all.
+const LOOK: Duration = Duration::from_millis(50);
 const PAGE_BYTES: u64 = 4096;
 /// `/proc` counts processor time in these, on every Linux.
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -55,12 +55,29 @@ fn resident(pid: u32) -> u64 {
     pages.unwrap_or_default() * PAGE_BYTES
 }
 
+/// What a process has of its own, and its share of what it has in common with others: the engine's workers
+/// are the same program, whose pages are there once.
+fn proportional(pid: u32) -> u64 {
+    let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+    kibibytes(&rollup, "Pss:").unwrap_or_else(|| resident(pid))
+}
+
+fn kibibytes(text: &str, key: &str) -> Option<u64> {
+    let line = text.lines().find_map(|it| it.strip_prefix(key))?;
+    let kibibytes: u64 = line.trim().trim_end_matches(" kB").parse().ok()?;
+    Some(kibibytes * 1024)
+}
+
+/// What a process and all below it have.
+fn together(pid: u32) -> u64 {
+    let below: u64 = descendants(pid).into_iter().map(proportional).sum();
+    resident(pid) + below
+}
+
 /// The most that a process itself ever had.
 fn own_peak(pid: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|it| it.strip_prefix("VmHWM:"));
-    let kilobytes = line.and_then(|it| it.trim().trim_end_matches(" kB").parse::<u64>().ok());
-    kilobytes.unwrap_or_default() * 1024
+    kibibytes(&status, "VmHWM:").unwrap_or_default()
 }
 
 /// Watches the memory of a process and its children until it is asked.
@@ -78,8 +95,7 @@ impl Memory {
         let (seen, over) = (Arc::clone(&most), Arc::clone(&ends));
         let thread = thread::spawn(move || {
             while !over.load(Ordering::Relaxed) {
-                let below: u64 = descendants(pid).into_iter().map(resident).sum();
-                seen.fetch_max(resident(pid) + below, Ordering::Relaxed);
+                seen.fetch_max(together(pid), Ordering::Relaxed);
                 thread::sleep(LOOK);
             }
         });
@@ -99,8 +115,7 @@ impl Memory {
 
     /// The bytes now.
     pub(crate) fn now(&self) -> u64 {
-        let below: u64 = descendants(self.pid).into_iter().map(resident).sum();
-        resident(self.pid) + below
+        together(self.pid)
     }
 }
 

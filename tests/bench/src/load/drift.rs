@@ -49,7 +49,8 @@ pub(crate) async fn measure(raw: &Raw, edits: usize) -> Result<Drift> {
     while repaired.len() < edits {
         let object = timeout_at(deadline, watch.next())
             .await
-            .with_context(|| format!("{} of {edits} edits were repaired", repaired.len()))??;
+            .with_context(|| format!("{} of {edits} edits were repaired", repaired.len()))??
+            .context("the watch ended")?;
         let name = object["metadata"]["name"].as_str().unwrap_or_default();
         if object["data"]["number"] == "edited" {
             drifted.insert(name.to_owned());
