@@ -8,8 +8,9 @@ use fluvial_manifest::{Tree, Value, object};
 
 use crate::error::{Error, Result};
 use crate::kustomization::{self, FILE_NAMES, Image as OwnImage, Kustomization, Patch as OwnPatch};
-use crate::loader::{Loader, is_remote};
+use crate::loader::Loader;
 use crate::parse;
+use crate::remote::is_remote;
 use crate::resource::Resource;
 use crate::resource::{Gvk, Id};
 use crate::selector::{Matcher, Selector};
@@ -110,7 +111,7 @@ pub struct CommonMetadata {
 /// that has one is built, every other `.yaml` or `.yml` file must hold Kubernetes objects. A directory
 /// with nothing in it gives no objects.
 pub fn build_flux(tree: &Tree, path: &str, overlay: &Overlay) -> Result<Vec<Value>, Error> {
-    let loader = Loader::new(tree, path, Restriction::None)?;
+    let loader = Loader::new(tree, path, Restriction::None, None)?;
     let Some((file, mut kustomization)) = find_or_generate(&loader)? else {
         return Ok(Vec::new());
     };

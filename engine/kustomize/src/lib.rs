@@ -1,6 +1,6 @@
 //! `kustomize build`, natively and as a pure function of a tree.
 //!
-//! The one entry point is [`build`]; [`flux`] is the same with what a Flux Kustomization adds, and
+//! The one entry point is [`build`], or [`build_with`] for kustomizations with remote bases; [`flux`] is the same with what a Flux Kustomization adds, and
 //! [`substitute`] is what Flux does to the result. Start reading at `target.rs`.
 //!
 //! ```
@@ -35,6 +35,7 @@ mod nameref;
 mod origin;
 mod parse;
 mod plugin;
+pub mod remote;
 mod replacement;
 mod resource;
 mod resources;
@@ -47,12 +48,16 @@ mod target;
 mod transform;
 mod vars;
 
+use std::cell::RefCell;
+
 use fluvial_manifest::{Tree, Value, object, yaml};
 
 pub use error::Error;
 pub use files::file_names;
 pub use flux::build_flux;
 use loader::Loader;
+use remote::Asked;
+pub use remote::{Brought, Remote, Remotes, Repository};
 use resource::Resource;
 use sort::SortOptions;
 pub use substitute::substitute;
@@ -95,8 +100,43 @@ pub struct Options {
     reason = "options grow, and callers keep theirs"
 )]
 pub fn build(tree: &Tree, path: &str, options: &Options) -> Result<Vec<Value>, Error> {
-    let loader = Loader::new(tree, path, options.restriction)?;
+    let loader = Loader::new(tree, path, options.restriction, None)?;
     finish(Target::load(loader)?, *options)
+}
+
+/// What a build comes to that may use what is remote.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Built {
+    /// The objects, as [`build`] gives them.
+    Objects(Vec<Value>),
+    /// What has to be brought first: fetch it and build again, with it and all that was brought before.
+    Needs(Vec<Remote>),
+}
+
+/// As [`build`], but what is remote is not refused: it is used when it is among `remotes`, else it is needed.
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "options grow, and callers keep theirs"
+)]
+pub fn build_with(
+    tree: &Tree,
+    path: &str,
+    options: &Options,
+    remotes: &Remotes,
+) -> Result<Built, Error> {
+    let asked = Asked {
+        brought: remotes,
+        missing: RefCell::default(),
+    };
+    let objects = Loader::new(tree, path, options.restriction, Some(&asked))
+        .and_then(Target::load)
+        .and_then(|target| finish(target, *options));
+    let missing = asked.missing.take();
+    if missing.is_empty() {
+        objects.map(Built::Objects)
+    } else {
+        Ok(Built::Needs(missing))
+    }
 }
 
 /// Builds a target, sorts the objects and takes off what only the build needed.

@@ -8,6 +8,7 @@ use fluvial_manifest::tree::{self, join};
 
 use crate::Restriction;
 use crate::error::{Error, Result};
+use crate::remote::{Asked, Brought, Repository, is_remote};
 
 /// A directory that is being built, and the directories that led to it.
 #[derive(Clone)]
@@ -17,10 +18,20 @@ pub(crate) struct Loader<'a> {
     root: String,
     /// Directories being built around this one, outermost first.
     referrers: Vec<String>,
+    /// What was brought from elsewhere; nothing when that is not allowed.
+    asked: Option<&'a Asked<'a>>,
+    /// URLs of the repositories around this directory, outermost first.
+    repositories: Vec<String>,
 }
 
 impl<'a> Loader<'a> {
-    pub(crate) fn new(tree: &'a Tree, path: &str, restriction: Restriction) -> Result<Self> {
+    /// With `asked`, what is remote may have been brought; otherwise it is refused.
+    pub(crate) fn new(
+        tree: &'a Tree,
+        path: &str,
+        restriction: Restriction,
+        asked: Option<&'a Asked<'a>>,
+    ) -> Result<Self> {
         let root = tree
             .resolve("", path)
             .map_err(|error| refused(path, &error))?;
@@ -32,6 +43,8 @@ impl<'a> Loader<'a> {
             restriction,
             root,
             referrers: Vec::new(),
+            asked,
+            repositories: Vec::new(),
         })
     }
 
@@ -54,7 +67,13 @@ impl<'a> Loader<'a> {
         if path.is_empty() {
             return Err(Error::new("an empty path; remove it"));
         }
-        refuse_remote(path)?;
+        match self.brought(path)? {
+            None => {}
+            Some(Brought::Repository(tree)) => return self.clone_of(path, tree),
+            Some(Brought::File(_)) => {
+                return Err(Error::new(format!("{path:?} is a file, not a directory")));
+            }
+        }
         let ambiguous = |part: &str| part != ".." && part.contains("..");
         if path.split('/').any(ambiguous) {
             return Err(Error::new(format!(
@@ -79,15 +98,72 @@ impl<'a> Loader<'a> {
         let mut referrers = self.referrers.clone();
         referrers.push(self.root.clone());
         Ok(Self {
-            tree: self.tree,
-            restriction: self.restriction,
             root,
             referrers,
+            repositories: self.repositories.clone(),
+            ..*self
         })
+    }
+
+    /// The directory that a URL names in its repository, of which only that may be read.
+    fn clone_of(&self, url: &str, tree: &'a Tree) -> Result<Self> {
+        let path = Repository::parse(url).unwrap_or_default().path;
+        let mut repositories = self.repositories.clone();
+        repositories.push(url.to_owned());
+        Ok(Self {
+            repositories,
+            ..Self::new(tree, &path, Restriction::RootOnly, self.asked)?
+        })
+    }
+
+    /// What was brought for a path that is remote; nothing for any other.
+    fn brought(&self, path: &str) -> Result<Option<&'a Brought>> {
+        if !is_remote(path) {
+            return Ok(None);
+        }
+        let Some(asked) = self.asked else {
+            return Err(Error::new(format!(
+                "{path:?} is remote, and a build fetches nothing; copy it into the repository, or make it a source of its own"
+            )));
+        };
+        if self.leads_back(path) {
+            return Err(Error::new(format!(
+                "{path:?} leads back to a repository that is being built; a base cannot be around its overlay"
+            )));
+        }
+        let Some(brought) = asked.brought.get(path) else {
+            asked.want(path);
+            return Err(Error::new(format!(
+                "{path:?} is remote, and was not fetched"
+            )));
+        };
+        Ok(Some(brought))
+    }
+
+    fn leads_back(&self, url: &str) -> bool {
+        let mut around = self.repositories.iter();
+        around.any(|around| url.starts_with(around))
+    }
+
+    /// Asks for all of these that are remote and were not brought yet, so that they can be fetched at once.
+    pub(crate) fn ask_for<'p>(&self, paths: impl IntoIterator<Item = &'p String>) {
+        let Some(asked) = self.asked else {
+            return;
+        };
+        let missing = |path: &&String| {
+            is_remote(path) && !asked.brought.contains_key(*path) && !self.leads_back(path)
+        };
+        paths
+            .into_iter()
+            .filter(missing)
+            .for_each(|path| asked.want(path));
     }
 
     /// Whether `path` leads to a directory.
     pub(crate) fn is_dir(&self, path: &str) -> bool {
+        if is_remote(path) {
+            return matches!(self.brought(path), Ok(Some(Brought::Repository(_))));
+        }
         self.tree
             .resolve(&self.root, path)
             .is_ok_and(|real| self.tree.get(&real).is_none())
@@ -95,7 +171,15 @@ impl<'a> Loader<'a> {
 
     /// The bytes of a file.
     pub(crate) fn bytes(&self, path: &str) -> Result<&'a [u8]> {
-        refuse_remote(path)?;
+        match self.brought(path)? {
+            None => {}
+            Some(Brought::File(bytes)) => return Ok(bytes),
+            Some(Brought::Repository(_)) => {
+                return Err(Error::new(format!(
+                    "{path:?} is a git repository, not a file"
+                )));
+            }
+        }
         let real = self
             .tree
             .resolve(&self.root, path)
@@ -135,26 +219,4 @@ fn refused(path: &str, error: &tree::Error) -> Error {
         tree::Error::NotFound(_) => Error::new(format!("cannot find {path:?}")),
         error => Error::new(error.to_string()),
     }
-}
-
-/// Refuses what kustomize would fetch over the network.
-pub(crate) fn refuse_remote(path: &str) -> Result<()> {
-    if is_remote(path) {
-        return Err(Error::new(format!(
-            "{path:?} is remote, and a build fetches nothing; copy it into the repository, or make it a source of its own"
-        )));
-    }
-    Ok(())
-}
-
-pub(crate) fn is_remote(path: &str) -> bool {
-    let scheme = path.contains("://") || path.contains("git::");
-    let scp = path
-        .split_once(':')
-        .is_some_and(|(host, _)| host.contains('@') && !host.contains('/'));
-    scheme
-        || scp
-        || ["github.com/", "github.com:"]
-            .iter()
-            .any(|host| path.starts_with(host))
 }

@@ -2,6 +2,7 @@
 
 use fluvial_manifest::{Map, Value, object, yaml};
 
+use crate::remote::Repository;
 use crate::resource::Resource;
 
 const ORIGIN: &str = "config.kubernetes.io/origin";
@@ -12,6 +13,9 @@ const TRANSFORMATIONS: &str = "alpha.config.kubernetes.io/transformations";
 pub(crate) struct Origin {
     /// The file, relative to the directory that is built.
     pub(crate) path: String,
+    /// The repository that the path is in, if it is another, and what of it.
+    pub(crate) repository: String,
+    pub(crate) reference: String,
     /// The file that configured a generator or transformer.
     pub(crate) configured_in: String,
     /// That generator or transformer.
@@ -30,8 +34,18 @@ pub(crate) struct ConfiguredBy {
 impl Origin {
     /// The place reached from this one by a path.
     pub(crate) fn append(&self, path: &str) -> Self {
+        if let Some(remote) = Repository::parse(path) {
+            return Self {
+                path: join("", &remote.path),
+                repository: remote.clone,
+                reference: remote.reference,
+                ..Self::default()
+            };
+        }
         Self {
             path: join(&self.path, path),
+            repository: self.repository.clone(),
+            reference: self.reference.clone(),
             ..Self::default()
         }
     }
@@ -40,6 +54,8 @@ impl Origin {
     pub(crate) fn builtin(&self, file: &str, kind: &str) -> Self {
         Self {
             path: String::new(),
+            repository: self.repository.clone(),
+            reference: self.reference.clone(),
             configured_in: join(&self.path, file),
             configured_by: Some(ConfiguredBy {
                 api_version: "builtin".to_owned(),
@@ -56,6 +72,8 @@ impl Origin {
         let value = &plugin.value;
         Some(Self {
             path: String::new(),
+            repository: origin.repository.clone(),
+            reference: origin.reference.clone(),
             configured_in: origin.path.clone(),
             configured_by: Some(ConfiguredBy {
                 api_version: object::api_version(value).to_owned(),
@@ -74,6 +92,8 @@ impl Origin {
             }
         };
         put(&mut map, "path", &self.path);
+        put(&mut map, "repo", &self.repository);
+        put(&mut map, "ref", &self.reference);
         put(&mut map, "configuredIn", &self.configured_in);
         if let Some(by) = &self.configured_by {
             let mut configured = Map::new();
@@ -90,7 +110,7 @@ impl Origin {
     fn to_text(&self, indent: &str) -> String {
         let value = self.to_value();
         let mut text = String::new();
-        for key in ["path", "configuredIn", "configuredBy"] {
+        for key in ["path", "repo", "ref", "configuredIn", "configuredBy"] {
             let Some(field) = value.get(key) else {
                 continue;
             };

@@ -160,7 +160,10 @@ impl<'a> Target<'a> {
                 "more than {COUNT_MAX} kustomizations in one build"
             ))));
         }
-        self.add_resources(&mut into, "resources", &self.kustomization.resources, build)?;
+        let own = &self.kustomization;
+        self.loader
+            .ask_for(own.resources.iter().chain(&own.components));
+        self.add_resources(&mut into, "resources", &own.resources, build)?;
         self.add_config(&mut into)
             .map_err(|error| self.error(error))?;
         self.run_generators(&mut into, build)

@@ -1,6 +1,8 @@
 //! One table per field of a kustomization: a repository, and what `kustomize build` v5.8.2 makes of it.
 
-use fluvial_kustomize::{Options, Reorder, Restriction, build};
+use fluvial_kustomize::{
+    Brought, Built, Options, Remotes, Reorder, Restriction, build, build_with,
+};
 use fluvial_manifest::{Entry, Tree, yaml};
 
 const POD: &str = "\
@@ -368,4 +370,84 @@ fn bases_that_double_at_every_level_are_refused() {
         error.reason.contains("more than 10000 kustomizations"),
         "{error}"
     );
+}
+
+/// The URLs that a build misses, given what was brought.
+fn needs(files: &[(&str, &str)], remotes: &Remotes) -> Vec<String> {
+    match build_with(&tree(files), "k", &options(), remotes) {
+        Ok(Built::Needs(needs)) => needs.into_iter().map(|remote| remote.url).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_is_remote_is_asked_for_at_once_and_then_used() {
+    const FILE: &str = "https://example.com/cm.yaml";
+    const BASE: &str = "https://example.com/org/repo//base?ref=v1";
+    const COMPONENT: &str = "github.com/org/component";
+    const FURTHER: &str = "git@example.com:org/further.git";
+    let kustomization = format!("resources: ['{FILE}', '{BASE}']\ncomponents: [{COMPONENT}]\n");
+    let files = [("k/kustomization.yaml", kustomization.as_str())];
+    let mut remotes = Remotes::new();
+    assert_eq!(needs(&files, &remotes), [FILE, BASE, COMPONENT]);
+
+    remotes.insert(FILE.to_owned(), Brought::File(CM.into()));
+    let base = format!("namePrefix: b-\nresources: [pod.yaml, '{FURTHER}']\n");
+    let base = tree(&[("base/kustomization.yaml", &base), ("base/pod.yaml", POD)]);
+    remotes.insert(BASE.to_owned(), Brought::Repository(base));
+    let component =
+        "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nnameSuffix: -c\n";
+    let component = tree(&[("kustomization.yaml", component)]);
+    remotes.insert(COMPONENT.to_owned(), Brought::Repository(component));
+    assert_eq!(needs(&files, &remotes), [FURTHER]);
+
+    let further = tree(&[
+        ("kustomization.yaml", "resources: [d.yaml]\n"),
+        ("d.yaml", DEPLOYMENT),
+    ]);
+    remotes.insert(FURTHER.to_owned(), Brought::Repository(further));
+    let built = build_with(&tree(&files), "k", &options(), &remotes);
+    let Ok(Built::Objects(objects)) = built else {
+        panic!("{built:?}");
+    };
+    let names: Vec<_> = objects.iter().map(fluvial_manifest::object::name).collect();
+    assert_eq!(names, ["cm-c", "b-p-c", "b-d-c"]);
+}
+
+#[test]
+fn a_repository_that_is_remote_stays_in_itself() {
+    const BASE: &str = "https://example.com/org/repo//base";
+    let kustomization = format!("resources: ['{BASE}']\n");
+    let files = [
+        ("k/kustomization.yaml", kustomization.as_str()),
+        ("k/cm.yaml", CM),
+    ];
+    let reason = |text: &str, restriction| {
+        let base = tree(&[("base/kustomization.yaml", text), ("other/cm.yaml", CM)]);
+        let remotes = Remotes::from([(BASE.to_owned(), Brought::Repository(base))]);
+        let options = Options {
+            restriction,
+            ..options()
+        };
+        let error = build_with(&tree(&files), "k", &options, &remotes).expect_err(text);
+        error.reason
+    };
+    for (text, want) in [
+        (
+            "resources: [../../k]\n".to_owned(),
+            "leads out of the repository",
+        ),
+        (
+            format!("resources: ['{BASE}?ref=main']\n"),
+            "leads back to a repository",
+        ),
+        // What its user allows of their own files, they do not allow of its.
+        (
+            "resources: [../other/cm.yaml]\n".to_owned(),
+            "is not in or below",
+        ),
+    ] {
+        let reason = reason(&text, Restriction::None);
+        assert!(reason.contains(want), "{text}: {reason}");
+    }
 }
