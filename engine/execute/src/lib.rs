@@ -38,6 +38,7 @@ use fluvial_log::{BlobStore, Key};
 use fluvial_render::Renderer;
 
 pub use crate::recall::History;
+pub use crate::render_release::look_up;
 
 /// The field manager of what is applied for Kustomizations, as Flux's, so that a cluster can change hands.
 pub const FIELD_MANAGER: &str = "kustomize-controller";

@@ -243,7 +243,7 @@ impl Executor {
 }
 
 /// What `lookup` finds: one object, or a list of all where it names none.
-async fn look_up(
+pub async fn look_up(
     cluster: &fluvial_cluster::Cluster,
     wanted: &Lookup,
 ) -> Result<Option<Value>, Error> {

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::Refusal;
 
 pub(crate) use worker::answer;
+pub use worker::{compose_here, release_here, values_here};
 
 /// A chart by the digest of its archive, and the values that go with it.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -7,7 +7,7 @@ use fluvial_helm::release::{RecordedHook, config_digest};
 use fluvial_helm::{
     Capabilities, Chart, Error, KubeVersion, Options, Values, check_installable, render_with,
 };
-use fluvial_manifest::Value;
+use fluvial_manifest::{Map, Value};
 
 use super::objects::{Ignored, read};
 use super::post_render::PostRenderer;
@@ -43,12 +43,32 @@ fn chart(archive: &[u8]) -> Result<Chart, Refusal> {
 }
 
 fn compose(job: &ValuesJob, archive: &[u8]) -> Result<ChartValues, Refusal> {
-    let chart = chart(archive)?;
+    compose_here(job, &chart(archive)?)
+}
+
+/// The values that a chart is released with, put together in this very process: for the files of whoever
+/// runs it, never for a stranger's.
+pub fn compose_here(job: &ValuesJob, chart: &Chart) -> Result<ChartValues, Refusal> {
+    let values = values_here(job.kept.as_ref(), &job.layers)?;
+    Ok(ChartValues {
+        name: chart.metadata.name.clone(),
+        version: chart.metadata.version.clone(),
+        app_version: chart.metadata.app_version.clone(),
+        config_digest: config_digest(Some(&values)),
+        values,
+    })
+}
+
+/// Values put together in this very process: `kept` below all layers, each over those before it.
+pub fn values_here(
+    kept: Option<&Map<String, Value>>,
+    layers: &[Layer],
+) -> Result<Map<String, Value>, Refusal> {
     let mut values = Values::new();
-    if let Some(kept) = &job.kept {
+    if let Some(kept) = kept {
         values.add_json(&Value::Object(kept.clone()));
     }
-    for layer in &job.layers {
+    for layer in layers {
         let cannot = |origin: &str, is_secret: bool, error: &Error| {
             let why = if is_secret {
                 "its text cannot be read as values".to_owned()
@@ -83,13 +103,7 @@ fn compose(job: &ValuesJob, archive: &[u8]) -> Result<ChartValues, Refusal> {
         let why = "the values hold a number that JSON has no form for; write it as text";
         return Err(refuse("ValuesError", why));
     };
-    Ok(ChartValues {
-        name: chart.metadata.name.clone(),
-        version: chart.metadata.version.clone(),
-        app_version: chart.metadata.app_version.clone(),
-        config_digest: config_digest(Some(&values)),
-        values,
-    })
+    Ok(values)
 }
 
 /// flux: `ReplacePathValue` in `fluxcd/pkg/chartutil`.
@@ -106,7 +120,12 @@ fn set(values: &mut Values, path: &str, text: &str, literal: bool) -> Result<(),
 }
 
 fn release(job: &ReleaseJob, archive: &[u8]) -> Result<RenderedRelease, Refusal> {
-    let mut chart = chart(archive)?;
+    release_here(job, chart(archive)?)
+}
+
+/// A chart rendered as a release in this very process: for the files of whoever runs it, never for a
+/// stranger's.
+pub fn release_here(job: &ReleaseJob, mut chart: Chart) -> Result<RenderedRelease, Refusal> {
     if let Some(defaults) = &job.defaults {
         chart.assume(defaults);
     }

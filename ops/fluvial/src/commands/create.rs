@@ -1,6 +1,7 @@
 //! `fluvial create`: Flux objects from flags.
 
 mod alerts;
+mod credentials;
 mod helm;
 mod kustomization;
 mod source;
@@ -86,16 +87,27 @@ pub(crate) async fn run(globals: &Globals, args: &CreateArgs) -> Result<ExitCode
         What::Kustomization(args) => kustomization::kustomization(globals, args)?,
         What::Source(args) => args.object(globals)?,
     };
+    let secret = match &args.what {
+        What::Source(args) => args.secret(globals)?,
+        What::Alert(_) | What::AlertProvider(_) | What::Helmrelease(_) | What::Kustomization(_) => {
+            None
+        }
+    };
     if identity.export {
         output::print(&yaml::to_multi(&[object]))?;
         return Ok(ExitCode::SUCCESS);
     }
     let cluster = globals.cluster().await?;
-    say::action(&format!("applying {}", kind.kind));
     let apply = Apply {
         field_manager: MANAGER.to_owned(),
         ..Apply::flux()
     };
+    if let Some(secret) = secret {
+        say::action("applying secret with repository credentials");
+        cluster.apply(&secret, &apply).await?;
+        say::success("authentication configured");
+    }
+    say::action(&format!("applying {}", kind.kind));
     cluster.apply(&object, &apply).await?;
     if is_static(kind, &object) {
         say::success(&format!("{} {} is ready", kind.kind, identity.name));

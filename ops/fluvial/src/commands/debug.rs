@@ -4,18 +4,18 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand};
+use fluvial_api::HelmRelease;
 use fluvial_api::kinds::{self, Kind};
 use fluvial_api::kustomization::PostBuild;
 use fluvial_cluster::Cluster;
-use fluvial_execute::variables;
+use fluvial_execute::{values, variables};
 use fluvial_manifest::{Value, yaml};
+use fluvial_render::helm::values_here;
 use serde_json::json;
 
 use crate::connect::Globals;
 use crate::objects::reference;
 use crate::output;
-
-mod values;
 
 /// Print the status, the history, or the values and variables of one object
 #[derive(Args, Debug)]
@@ -151,7 +151,7 @@ pub(crate) async fn run(globals: &Globals, args: &DebugArgs) -> Result<ExitCode>
             )
         }
         Shown::Composed if *kind == kinds::HELM_RELEASE => {
-            yaml::to_string(&values::of(&cluster, &globals.namespace, &object).await?)
+            yaml::to_string(&values(&cluster, &globals.namespace, &object).await?)
         }
         Shown::Composed => vars(&cluster, &globals.namespace, &object).await?,
     };
@@ -170,6 +170,15 @@ fn anchor(kind: &Kind, section: &str) -> String {
 
 fn documented(what: &str, link: &str, value: &Value) -> String {
     format!("# {what} documentation: {link}\n{}", yaml::to_string(value))
+}
+
+/// The values of a HelmRelease, put together from all that it refers to, as the engine does.
+async fn values(cluster: &Cluster, namespace: &str, object: &Value) -> Result<Value> {
+    let release = HelmRelease::read(object)?;
+    let layers = values::layers(cluster, namespace, &release.spec).await?;
+    let values = layers.and_then(|layers| values_here(None, &layers));
+    let values = values.map_err(|refusal| anyhow::Error::msg(refusal.message));
+    Ok(Value::Object(values.context("cannot show values")?))
 }
 
 /// The variables of a Kustomization, one a line.

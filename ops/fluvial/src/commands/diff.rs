@@ -1,5 +1,7 @@
 //! `fluvial diff`: two points in time, or local files and the cluster.
 
+mod changes;
+mod helm_release;
 mod kustomization;
 mod live;
 mod positions;
@@ -26,13 +28,14 @@ use crate::say;
 #[derive(Args, Debug)]
 #[command(
     subcommand_negates_reqs = true,
-    override_usage = "fluvial diff [OPTIONS] <A> [B]\n       fluvial diff kustomization [OPTIONS] --path <DIR> <NAME>",
+    override_usage = "fluvial diff [OPTIONS] <A> [B]\n       fluvial diff kustomization [OPTIONS] --path <DIR> <NAME>\n       fluvial diff helmrelease [OPTIONS] --path <CHART> <NAME>",
     after_help = "Examples:
   fluvial diff 2h now --data ./data
   fluvial diff 6f1c0a2b 9d3e7c11 --for kustomization/app
   fluvial diff 42 97 --for deployment/podinfo -n apps
   fluvial diff 2026-11-23T10:00:00Z now -o json
-  fluvial diff kustomization app --path ./deploy     # what these files would change in the cluster"
+  fluvial diff kustomization app --path ./deploy     # what these files would change in the cluster
+  fluvial diff helmrelease web --path ./charts/web   # what this chart would change in the cluster"
 )]
 pub(crate) struct DiffArgs {
     #[command(subcommand)]
@@ -43,6 +46,21 @@ pub(crate) struct DiffArgs {
 
 #[derive(Debug, Subcommand)]
 enum What {
+    /// Show what a chart would change in the cluster, as a HelmRelease
+    ///
+    /// Renders a chart of this machine with the values of the HelmRelease, as the engine would, asks the API
+    /// server what an apply of each object would come to (a server-side dry run: nothing changes), and shows
+    /// what differs. Hooks are left out. Values of Secrets are masked. Exits with 0 where nothing differs, with
+    /// 1 where something does, and with 2 when it cannot tell.
+    #[command(
+        visible_alias = "hr",
+        after_help = "Examples:
+  fluvial diff helmrelease web --path ./charts/web -n apps
+  fluvial diff helmrelease web --path ./web-1.2.3.tgz
+  fluvial diff helmrelease web --path ./charts/web --helmrelease-file ./apps/web.yaml --ignore-not-found
+  fluvial diff helmrelease web --path ./charts/web --progress-bar=false -o json"
+    )]
+    Helmrelease(Box<helm_release::HelmReleaseArgs>),
     /// Show what local files would change in the cluster, as a Kustomization
     ///
     /// Builds as `fluvial build kustomization` does, asks the API server what an apply of each object would
@@ -85,6 +103,7 @@ pub(crate) async fn run(globals: &Globals, args: &DiffArgs) -> ExitCode {
     const TROUBLE: u8 = 2;
     let differs = match &args.what {
         None => positions::run(globals, &args.positions),
+        Some(What::Helmrelease(it)) => helm_release::run(globals, it).await,
         Some(What::Kustomization(it)) => kustomization::run(globals, it).await,
     };
     match differs {

@@ -1,7 +1,7 @@
 //! `fluvial render`: what manifests look like, without a cluster.
 
-mod chart;
-mod helm;
+pub(crate) mod chart;
+pub(crate) mod helm;
 mod kustomize;
 
 use std::fs;

@@ -10,6 +10,7 @@ use fluvial_api::{Duration, HelmChart, HelmRepository};
 use fluvial_manifest::yaml;
 use serde_json::{Map, Value, json};
 
+use super::credentials::CredentialArgs;
 use super::{Common, Described, dependencies, object, set, source_reference};
 use crate::connect::Globals;
 
@@ -22,6 +23,8 @@ pub(super) const EXAMPLES: &str = "Examples:
 pub(super) const REPOSITORY_EXAMPLES: &str = "Examples:
   fluvial create source helm charts --url https://charts.example.org --interval 1h
   fluvial create source helm charts --url https://charts.example.org --secret-ref charts --pass-credentials
+  fluvial create source helm charts --url https://charts.example.org --username me --password \"$PASSWORD\" \\
+    --ca-file ./ca.crt
   fluvial create source helm images --url oci://registry.example.org/charts --export";
 pub(super) const CHART_EXAMPLES: &str = "Examples:
   fluvial create source chart web --source HelmRepository/charts --chart web --chart-version '1.x'
@@ -100,8 +103,10 @@ pub(super) struct RepositoryArgs {
     #[arg(long, value_name = "PROVIDER")]
     oci_provider: Option<String>,
     /// Send the credentials to other hosts too, where charts are
-    #[arg(long, requires = "secret_ref")]
+    #[arg(long)]
     pass_credentials: bool,
+    #[command(flatten)]
+    pub(super) credentials: CredentialArgs,
 }
 
 #[derive(Args, Debug)]
@@ -300,8 +305,17 @@ pub(super) fn repository(
         spec["type"] = json!("oci");
         set(&mut spec, &["provider"], args.oci_provider.as_ref());
     }
-    set(&mut spec, &["secretRef", "name"], args.secret_ref.as_ref());
+    let made = CredentialArgs::secret_name(&args.common.identity.name);
+    let own = args.credentials.has_user().then_some(&made);
+    let secret = args.secret_ref.as_ref().or(own);
+    set(&mut spec, &["secretRef", "name"], secret);
+    let certificates = args.credentials.has_certificates().then_some(&made);
+    set(&mut spec, &["certSecretRef", "name"], certificates);
     if args.pass_credentials {
+        ensure!(
+            secret.is_some(),
+            "cannot pass credentials on: give --secret-ref, or --username and --password"
+        );
         spec["passCredentials"] = json!(true);
     }
     set(

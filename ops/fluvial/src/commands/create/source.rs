@@ -39,6 +39,14 @@ enum Source {
 }
 
 impl SourceArgs {
+    /// The Secret that the source refers to, if the flags describe one.
+    pub(super) fn secret(&self, globals: &Globals) -> Result<Option<Value>> {
+        match &self.what {
+            Source::Helm(args) => args.credentials.secret(globals, &args.common.identity),
+            Source::Chart(_) | Source::Git(_) => Ok(None),
+        }
+    }
+
     /// The source that the flags describe.
     pub(super) fn object(&self, globals: &Globals) -> Result<Described<'_>> {
         Ok(match &self.what {

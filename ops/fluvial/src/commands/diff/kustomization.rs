@@ -1,31 +1,24 @@
 //! `fluvial diff kustomization`: what local files would change in the cluster.
 
-use std::io::IsTerminal as _;
 use std::path::Path;
-use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use clap::{ArgAction, Args};
 use fluvial_api::Kustomization;
 use fluvial_apply::prune::{Fate, fate};
 use fluvial_apply::{Inventory, Object, normalize};
-use fluvial_cluster::{Cluster, Reference};
+use fluvial_cluster::{Apply, Cluster, Reference};
 use fluvial_execute::scopes;
-use fluvial_manifest::{ObjectId, Value};
-use fluvial_view::difference::{Field, Secrets, fields};
+use fluvial_manifest::ObjectId;
+use fluvial_view::difference::Secrets;
 use futures::{StreamExt as _, stream};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use serde::Serialize;
+use indicatif::ProgressBar;
 
+use super::changes::{self, AT_A_TIME, Change, change};
 use super::live::{self, Action, Preview};
-use super::report;
 use crate::connect::Globals;
 use crate::local::{self, Found, Local, LocalArgs};
-use crate::output::{self, Plain};
-use crate::say;
-
-/// Objects that are asked for at a time.
-const AT_A_TIME: usize = 8;
+use crate::output::Plain;
 
 #[derive(Args, Debug)]
 pub(super) struct KustomizationArgs {
@@ -42,31 +35,10 @@ pub(super) struct KustomizationArgs {
     output: Option<Plain>,
 }
 
-/// What would become of one object, and where it is a Kustomization, of its objects.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Change {
-    #[serde(serialize_with = "human")]
-    object: ObjectId,
-    action: Action,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    fields: Vec<Field>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    objects: Vec<Self>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    note: Option<String>,
-    #[serde(skip)]
-    report: String,
-}
-
-fn human<S: serde::Serializer>(id: &ObjectId, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&id.human())
-}
-
 /// Prints it; whether anything would change.
 pub(super) async fn run(globals: &Globals, args: &KustomizationArgs) -> Result<bool> {
     let cluster = globals.cluster().await?;
-    let bar = spinner(args);
+    let bar = changes::spinner("Kustomization", args.progress_bar);
     let diff = Diff {
         local: Local {
             args: &args.local,
@@ -93,30 +65,7 @@ pub(super) async fn run(globals: &Globals, args: &KustomizationArgs) -> Result<b
     bar.finish_and_clear();
     let (changes, errors) = compared
         .context("cannot compare in time: the cluster does not answer; see --timeout")??;
-    match args.output {
-        Some(format) => output::plain(format, &changes)?,
-        None => output::print(&text(&changes, output::is_coloured()))?,
-    }
-    if !errors.is_empty() {
-        let errors: Vec<_> = errors.iter().map(|it| format!("{it:#}")).collect();
-        bail!("{}", errors.join("; "));
-    }
-    let differs = differs(&changes);
-    if differs {
-        say::warning("identified at least one change, exiting with non-zero exit code");
-    }
-    Ok(differs)
-}
-
-fn spinner(args: &KustomizationArgs) -> ProgressBar {
-    if !args.progress_bar || !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-    let style = ProgressStyle::with_template("{spinner} Kustomization diffing... {msg}");
-    let bar = bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
-    bar.enable_steady_tick(Duration::from_millis(100));
-    bar
+    changes::print(&changes, &errors, args.output)
 }
 
 struct Diff<'a> {
@@ -150,9 +99,9 @@ impl Diff<'_> {
         let set = self.set(owner, directory).await?;
         let force = owner.spec.force;
         let made = |place: &Reference| live::makes(&set, place);
-        let made = &made;
+        let (made, how) = (&made, &Apply::flux());
         let previews: Vec<_> = stream::iter(&set)
-            .map(|it| live::preview(&self.cluster, it, made, force))
+            .map(|it| live::preview(&self.cluster, it, made, force, how))
             .buffered(AT_A_TIME)
             .collect()
             .await;
@@ -254,90 +203,4 @@ impl Diff<'_> {
         }
         Ok(deleted)
     }
-}
-
-fn change(object: ObjectId, preview: Preview, secrets: &Secrets) -> Change {
-    let Preview {
-        action,
-        mut live,
-        mut merged,
-    } = preview;
-    let mut change = Change {
-        object,
-        action,
-        fields: Vec::new(),
-        objects: Vec::new(),
-        note: None,
-        report: String::new(),
-    };
-    if action == Action::Drifted {
-        change.fields = fields(Some(&declared(&live)), Some(&declared(&merged)), secrets);
-        secrets.withhold(&mut live, &mut merged);
-        change.report = report::text(&live, &merged);
-    }
-    change
-}
-
-/// An object without what the server counts.
-fn declared(object: &Value) -> Value {
-    let mut object = object.clone();
-    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-        for field in ["generation", "resourceVersion"] {
-            metadata.remove(field);
-        }
-    }
-    object
-}
-
-fn differs(changes: &[Change]) -> bool {
-    changes
-        .iter()
-        .any(|it| !matches!(it.action, Action::Unchanged | Action::Skipped) || differs(&it.objects))
-}
-
-/// As flux prints it.
-fn text(changes: &[Change], is_coloured: bool) -> String {
-    const GREEN: &str = "\x1b[32m";
-    const ORANGE: &str = "\x1b[33m";
-    const RED: &str = "\x1b[31m";
-    let mut text = String::new();
-    let mut line = |colour: &str, words: String| {
-        if is_coloured && !colour.is_empty() {
-            text.extend([colour, &words, "\x1b[0m\n"]);
-        } else {
-            text.extend([&words, "\n"]);
-        }
-    };
-    for change in changes {
-        let object = change.object.human();
-        let (colour, did) = match change.action {
-            Action::Unchanged => ("", ""),
-            Action::Skipped => (ORANGE, "skipped"),
-            Action::Created => (GREEN, "created"),
-            Action::Drifted => ("", "drifted"),
-            Action::Deleted => (RED, "deleted"),
-        };
-        if !did.is_empty() {
-            line(colour, format!("► {object} {did}"));
-        }
-        if !change.report.is_empty() {
-            line(
-                "",
-                output::clean(change.report.strip_suffix('\n').unwrap_or(&change.report)),
-            );
-        }
-        if let Some(note) = &change.note {
-            line(ORANGE, format!("⚠️ {object} {note}"));
-        }
-        if differs(&change.objects) {
-            line("", format!("📁 {object} changed"));
-            line(
-                "",
-                self::text(&change.objects, is_coloured)
-                    .trim_end_matches('\n')
-                    .to_owned(),
-            );
-        }
-    }
-    text
 }

@@ -46,12 +46,13 @@ impl Preview {
 }
 
 /// What would become of `wanted`. What is `made` by the same set, such as its namespace or its kind, may be
-/// missing; where `force`, an object that cannot be changed is made again.
+/// missing; where `force`, an object that cannot be changed is made again. It would be applied as `apply` says.
 pub(super) async fn preview(
     cluster: &Cluster,
     wanted: &Object,
     made: &dyn Fn(&Reference) -> bool,
     force: bool,
+    apply: &Apply,
 ) -> Result<Preview> {
     let place = Reference::of(&wanted.value)?;
     let live = cluster.get(&place).await?;
@@ -65,7 +66,7 @@ pub(super) async fn preview(
     }
     let dry_run = Apply {
         mode: Mode::DryRun,
-        ..Apply::flux()
+        ..apply.clone()
     };
     let merged = match cluster.apply(&wanted.value, &dry_run).await {
         Ok(applied) => applied.object,

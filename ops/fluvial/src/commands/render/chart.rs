@@ -16,7 +16,7 @@ const DEPTH_MAX: usize = 64;
 
 /// Reads a chart. In a directory links are followed wherever they lead, as helm follows them: it is the
 /// disk of who calls.
-pub(super) fn read(path: &Path) -> Result<Chart> {
+pub(crate) fn read(path: &Path) -> Result<Chart> {
     let shown = path.display();
     if path.is_file() {
         let archive = fs::read(path).with_context(|| format!("cannot read {shown}"))?;

@@ -231,7 +231,7 @@ pub(super) fn run(args: &HelmArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn now() -> (i64, u32) {
+pub(crate) fn now() -> (i64, u32) {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
@@ -240,7 +240,7 @@ fn now() -> (i64, u32) {
 }
 
 /// Passwords that nobody can foresee; the engine draws its seed itself, and records it.
-fn seed() -> Result<[u8; 32]> {
+pub(crate) fn seed() -> Result<[u8; 32]> {
     let mut seed = [0; 32];
     fs::File::open("/dev/urandom")
         .and_then(|mut file| file.read_exact(&mut seed))

@@ -1,0 +1,318 @@
+//! `fluvial diff helmrelease`: what a chart of this machine would change in the cluster.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Error, Result, bail, ensure};
+use clap::{ArgAction, Args};
+use fluvial_api::helm_release::{CrdsPolicy, origin_labels};
+use fluvial_api::{HelmRelease, kinds};
+use fluvial_apply::prune::{Fate, fate};
+use fluvial_apply::{Inventory, Object, Owner, normalize};
+use fluvial_cluster::{Apply, Cluster, Reference, Takeover};
+use fluvial_execute::{look_up, scopes, values};
+use fluvial_manifest::{ObjectId, Value, object, yaml};
+use fluvial_render::helm::{
+    PostRendering, ReleaseJob, RenderedRelease, ValuesJob, compose_here, release_here,
+};
+use fluvial_view::difference::Secrets;
+use futures::{StreamExt as _, stream};
+use indicatif::ProgressBar;
+
+use super::changes::{self, AT_A_TIME, Change, change};
+use super::live::{self, Action, Preview};
+use crate::commands::render::chart;
+use crate::commands::render::helm::{now, seed};
+use crate::connect::Globals;
+use crate::objects::reference;
+use crate::output::Plain;
+
+/// How often a chart is rendered again because `lookup` asked for more than before.
+const LOOKUPS_MAX: usize = 8;
+
+#[derive(Args, Debug)]
+pub(super) struct HelmReleaseArgs {
+    /// The name of the HelmRelease
+    name: String,
+    /// The chart: a directory or a packaged chart
+    #[arg(long, value_name = "CHART")]
+    path: PathBuf,
+    /// The HelmRelease as this file declares it, not as the cluster has it
+    #[arg(long, value_name = "FILE")]
+    helmrelease_file: Option<PathBuf>,
+    /// Do not mind that the HelmRelease of --helmrelease-file is not in the cluster yet
+    #[arg(long, requires = "helmrelease_file")]
+    ignore_not_found: bool,
+    /// Show on a terminal how far it is
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    progress_bar: bool,
+    /// How to print
+    #[arg(short, long)]
+    output: Option<Plain>,
+}
+
+/// Prints it; whether anything would change.
+pub(super) async fn run(globals: &Globals, args: &HelmReleaseArgs) -> Result<bool> {
+    let cluster = globals.cluster().await?;
+    let bar = changes::spinner("HelmRelease", args.progress_bar);
+    let compared = async {
+        let release = declared(&cluster, &globals.namespace, args).await?;
+        let diff = Diff {
+            cluster: cluster.clone(),
+            release,
+            bar: bar.clone(),
+        };
+        diff.of(&args.path).await
+    };
+    let compared = tokio::time::timeout(globals.timeout, compared).await;
+    bar.finish_and_clear();
+    let (changes, errors) = compared
+        .context("cannot compare in time: the cluster does not answer; see --timeout")??;
+    changes::print(&changes, &errors, args.output)
+}
+
+/// The HelmRelease that is meant. One from a file has the status of the live one, if there is one.
+async fn declared(
+    cluster: &Cluster,
+    namespace: &str,
+    args: &HelmReleaseArgs,
+) -> Result<HelmRelease> {
+    let place = reference(&kinds::HELM_RELEASE, namespace, &args.name);
+    let live = cluster.get(&place).await?;
+    let live = live.map(|it| HelmRelease::read(&it)).transpose()?;
+    let Some(file) = &args.helmrelease_file else {
+        return live.with_context(|| {
+            format!(
+                "cannot find {place} in the cluster: see `fluvial get helmreleases -A`, or give --helmrelease-file"
+            )
+        });
+    };
+    let declared = in_file(file, namespace, &args.name)?;
+    match live {
+        Some(live) => Ok(HelmRelease {
+            status: live.status,
+            ..declared
+        }),
+        None if args.ignore_not_found => Ok(declared),
+        None => {
+            bail!("cannot find {place} in the cluster: say --ignore-not-found if it is new")
+        }
+    }
+}
+
+fn in_file(file: &Path, namespace: &str, name: &str) -> Result<HelmRelease> {
+    let shown = file.display();
+    let text = fs::read_to_string(file).with_context(|| format!("cannot read {shown}"))?;
+    let documents = yaml::documents(&text).with_context(|| format!("cannot read {shown}"))?;
+    let is_meant = |it: &Value| {
+        let (group, _) = object::group_version(object::api_version(it));
+        group == kinds::HELM_RELEASE.group
+            && object::kind(it) == kinds::HELM_RELEASE.kind
+            && object::name(it) == name
+            && ["", namespace].contains(&object::namespace(it))
+    };
+    let Some(mut found) = documents.into_iter().find(is_meant) else {
+        bail!("cannot find HelmRelease/{namespace}/{name} in {shown}: name one that it declares");
+    };
+    found["metadata"]["namespace"] = Value::from(namespace);
+    HelmRelease::read(&found).with_context(|| format!("cannot read {shown}"))
+}
+
+struct Diff {
+    cluster: Cluster,
+    release: HelmRelease,
+    bar: ProgressBar,
+}
+
+impl Diff {
+    /// What would become of the objects of the chart, in helm's order, and of those that it has no more.
+    async fn of(&self, path: &Path) -> Result<(Vec<Change>, Vec<Error>)> {
+        let name = &self.release.metadata.name;
+        self.bar.set_message(format!("rendering {name}"));
+        let rendered = self.render(path).await?;
+        let definitions = self.definitions(rendered.definitions).await?;
+        let objects = rendered.objects.into_iter().map(|it| it.value).collect();
+        let set = self.normalized(objects).await?;
+        self.bar.set_message(format!("running dry-run in {name}"));
+        let all: Vec<_> = definitions.iter().chain(&set).collect();
+        let made = |place: &Reference| {
+            live::makes(&definitions, place) || live::makes(&set, place) || self.makes(place)
+        };
+        let (made, how) = (&made, &apply());
+        let force = self.release.spec.upgrade.force;
+        let previews: Vec<_> = stream::iter(&all)
+            .map(|it| live::preview(&self.cluster, it, made, force, how))
+            .buffered(AT_A_TIME)
+            .collect()
+            .await;
+        let live = previews.iter().flatten().map(|it| &it.live);
+        let secrets = Secrets::of(all.iter().map(|it| &it.value).chain(live));
+        let (mut changes, mut errors) = (Vec::new(), Vec::new());
+        for (object, preview) in all.iter().zip(previews) {
+            match preview {
+                Ok(preview) => changes.push(change(object.id.clone(), preview, &secrets)),
+                Err(error) => errors.push(error),
+            }
+        }
+        if errors.is_empty() {
+            self.bar.set_message("processing inventory");
+            changes.extend(self.stale(&set).await?);
+        }
+        changes.retain(|it| it.action != Action::Unchanged);
+        Ok((changes, errors))
+    }
+
+    fn owner(&self) -> Owner {
+        let HelmRelease { metadata, spec, .. } = &self.release;
+        Owner::release(
+            spec.release_namespace(&metadata.namespace),
+            &spec.release_name(&metadata.name),
+        )
+    }
+
+    /// Whether the release makes its own namespace.
+    fn makes(&self, place: &Reference) -> bool {
+        let HelmRelease { metadata, spec, .. } = &self.release;
+        spec.install.create_namespace
+            && place.namespace == spec.release_namespace(&metadata.namespace)
+    }
+
+    async fn render(&self, path: &Path) -> Result<RenderedRelease> {
+        let HelmRelease { metadata, spec, .. } = &self.release;
+        let cluster = &self.cluster;
+        let layers = values::layers(cluster, &metadata.namespace, spec).await?;
+        let layers = layers.map_err(|refusal| Error::msg(refusal.message))?;
+        let values = ValuesJob {
+            artifact: String::new(),
+            layers,
+            kept: None,
+        };
+        let latest = self.release.status.history.latest();
+        let is_upgrade = latest.is_some();
+        ensure!(
+            !(is_upgrade && spec.upgrade.preserve_values),
+            "cannot compare HelmRelease/{}/{}: spec.upgrade.preserveValues takes values from the release before",
+            metadata.namespace,
+            metadata.name
+        );
+        let chart = chart::read(path)?;
+        let composed = compose_here(&values, &chart);
+        let composed = composed.map_err(|refusal| Error::msg(refusal.message))?;
+        let mut job = ReleaseJob {
+            artifact: String::new(),
+            name: spec.release_name(&metadata.name),
+            namespace: spec.release_namespace(&metadata.namespace).to_owned(),
+            version: latest.map_or(1, |latest| latest.version + 1),
+            is_upgrade,
+            values: composed.values,
+            defaults: None,
+            kube_version: cluster.version().await?,
+            api_versions: cluster.api_versions().await?,
+            skip_schema: if is_upgrade {
+                spec.upgrade.disable_schema_validation
+            } else {
+                spec.install.disable_schema_validation
+            },
+            seed: seed()?,
+            now: now(),
+            found: Vec::new(),
+            post: PostRendering {
+                renderers: spec.post_renderers.clone().unwrap_or_default(),
+                strategy: spec.post_render_strategy,
+                metadata: spec.common_metadata.clone().unwrap_or_default(),
+                origin: origin_labels(&metadata.namespace, &metadata.name),
+            },
+            ignore: Vec::new(),
+        };
+        for _ in 0..LOOKUPS_MAX {
+            let rendered = release_here(&job, chart::read(path)?);
+            let rendered = rendered.map_err(|refusal| Error::msg(refusal.message))?;
+            if rendered.wanted.is_empty() {
+                return Ok(rendered);
+            }
+            for wanted in rendered.wanted {
+                let found = look_up(cluster, &wanted).await?;
+                job.found.push((wanted, found));
+            }
+        }
+        bail!(
+            "cannot render {}: its templates look up more each time they are rendered; they were, {LOOKUPS_MAX} times",
+            path.display()
+        )
+    }
+
+    /// The definitions of the chart that would be applied: with `Create`, those that are not there yet.
+    async fn definitions(&self, definitions: Vec<Value>) -> Result<Vec<Object>> {
+        let spec = &self.release.spec;
+        let policy = match self.release.status.history.latest() {
+            Some(_) => spec.upgrade.crds_or_default(),
+            None => spec.install.crds_or_default(),
+        };
+        let mut applied = Vec::new();
+        for definition in definitions {
+            let is_applied = match policy {
+                CrdsPolicy::Skip => false,
+                CrdsPolicy::CreateReplace => true,
+                CrdsPolicy::Create => {
+                    let place = Reference::of(&definition)?;
+                    self.cluster.get(&place).await?.is_none()
+                }
+            };
+            if is_applied {
+                let place = Reference::of(&definition)?;
+                applied.push(Object {
+                    id: ObjectId {
+                        group: place.group,
+                        kind: place.kind,
+                        namespace: String::new(),
+                        name: place.name,
+                    },
+                    version: place.version,
+                    value: definition,
+                });
+            }
+        }
+        Ok(applied)
+    }
+
+    async fn normalized(&self, objects: Vec<Value>) -> Result<Vec<Object>> {
+        let scopes = scopes::of(&self.cluster, &objects).await?;
+        let scope = |id: &ObjectId| scopes.get(&(id.group.clone(), id.kind.clone())).copied();
+        Ok(normalize::as_listed(objects, &self.owner(), &scope)?)
+    }
+
+    /// What the inventory has and the set has not, as far as it would be deleted. Definitions never are.
+    async fn stale(&self, set: &[Object]) -> Result<Vec<Change>> {
+        let Some(inventory) = &self.release.status.inventory else {
+            return Ok(Vec::new());
+        };
+        let old = Inventory::from_status(inventory)?;
+        let mut deleted = Vec::new();
+        for id in old.stale(&Inventory::of(set)) {
+            let place = Reference {
+                group: id.group.clone(),
+                version: old.0.get(&id).cloned().unwrap_or_default(),
+                kind: id.kind.clone(),
+                namespace: id.namespace.clone(),
+                name: id.name.clone(),
+            };
+            let live = self.cluster.get(&place).await?;
+            if let Fate::Deleted { .. } = fate(live.as_ref(), &self.owner(), "") {
+                let gone = Preview::of(Action::Deleted);
+                deleted.push(change(id, gone, &Secrets::default()));
+            }
+        }
+        Ok(deleted)
+    }
+}
+
+/// As the engine applies the objects of a release.
+fn apply() -> Apply {
+    Apply {
+        field_manager: kinds::HELM_RELEASE.controller.to_owned(),
+        takeover: Takeover::Legacy {
+            also: vec!["helm".to_owned()],
+        },
+        ..Apply::flux()
+    }
+}
