@@ -168,6 +168,7 @@ pub static HELM_RELEASE: Kind = Kind {
     aliases: &["helmrelease"],
     controller: "helm-controller",
     category: "fluxcd-appliers",
+    is_reconciled: true,
     ..SOURCE_KIND
 };
 

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::runtime::Runtime;
 
 /// Kind, API version, plural, and whether it lives in a namespace.
-const KINDS: [(&str, &str, &str, bool); 23] = [
+const KINDS: [(&str, &str, &str, bool); 24] = [
     (
         "Alert",
         "notification.toolkit.fluxcd.io/v1beta3",
@@ -37,6 +37,12 @@ const KINDS: [(&str, &str, &str, bool); 23] = [
         "GitRepository",
         "source.toolkit.fluxcd.io/v1",
         "gitrepositories",
+        true,
+    ),
+    (
+        "HelmChart",
+        "source.toolkit.fluxcd.io/v1",
+        "helmcharts",
         true,
     ),
     (

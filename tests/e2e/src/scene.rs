@@ -106,6 +106,7 @@ impl<'a> Scene<'a> {
     pub fn declare(&self, kind: &str, name: &str, spec: &Value) {
         let group = match kind {
             "Alert" | "Provider" => "notification.toolkit.fluxcd.io/v1beta3",
+            "HelmRelease" => "helm.toolkit.fluxcd.io/v2",
             "Kustomization" => "kustomize.toolkit.fluxcd.io/v1",
             _ => "source.toolkit.fluxcd.io/v1",
         };

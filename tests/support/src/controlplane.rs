@@ -20,6 +20,7 @@ use tempfile::TempDir;
 use self::programs::{Layout, Program};
 use crate::Authority;
 use crate::certificates::{Signed, write};
+use crate::charts;
 use crate::process::Process;
 use crate::tools;
 
@@ -182,6 +183,15 @@ impl ControlPlane {
             String::from_utf8_lossy(&output.stderr).trim()
         );
         String::from_utf8(output.stdout).context("cannot read what kubectl printed")
+    }
+
+    /// Runs the real helm as the administrator and returns what it printed.
+    pub fn helm(&self, args: &[&str]) -> Result<String> {
+        let kubeconfig = self.kubeconfig().display().to_string();
+        // Its caches are kept where the next control plane on the same port does not find them.
+        let cache = self.layout.file("helm-cache").display().to_string();
+        let ours = ["--kubeconfig", &kubeconfig, "--repository-cache", &cache];
+        charts::helm(&[args, &ours].concat())
     }
 
     /// Creates or updates the objects of a YAML stream by server-side apply under the manager `kubectl`.

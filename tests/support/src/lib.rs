@@ -5,9 +5,10 @@
 //! its value is dropped or the process that started it ends, however it ends. Nothing here knows
 //! Fluvial: no crate of the engine is used, so none can be tested against itself.
 //!
-//! Start at [`ControlPlane::start`], [`GitServer::start`], [`SshServer::start`], [`MailServer::start`], [`Inbox::start`] and [`wait`].
+//! Start at [`ControlPlane::start`], [`GitServer::start`], [`SshServer::start`], [`MailServer::start`], [`ChartRepository::start`], [`Inbox::start`] and [`wait`].
 
 mod certificates;
+mod charts;
 mod controlplane;
 mod faults;
 mod git;
@@ -20,6 +21,7 @@ mod volume;
 mod wait;
 
 pub use certificates::Authority;
+pub use charts::ChartRepository;
 pub use controlplane::ControlPlane;
 pub use faults::Faults;
 pub use git::repository::{Change, Repository};

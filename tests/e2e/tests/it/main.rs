@@ -22,6 +22,7 @@ mod manifests;
 mod outages;
 mod real;
 mod recovery;
+mod releases;
 mod rollback;
 mod seen;
 mod storage;
@@ -61,6 +62,14 @@ fn a_crash_anywhere_is_finished_after_the_restart() {
 #[test]
 fn alerts_are_told_whatever_happens() {
     alerts::all();
+}
+
+#[test]
+fn releases_are_those_that_helm_sees() {
+    let stage = Stage::start(Leading::Alone).unwrap();
+    play(&stage, releases::SCENARIOS);
+    recovery::the_log_is_sound(&stage);
+    stage.engine.stop().unwrap();
 }
 
 #[test]
