@@ -48,6 +48,12 @@ pub fn to_yaml(value: &Value) -> String {
     data::yaml::marshal(value, data::yaml::Style::Kubernetes).unwrap_or_default()
 }
 
+/// Finds out how much stack this thread has. That asks the system, once; a thread that is about to give
+/// up the right to ask does it before, or the first template that is executed cannot be.
+pub fn measure_stack() {
+    stacker::remaining_stack();
+}
+
 /// A value as `toJson` prints it; nothing of what has no form in JSON.
 pub fn to_json(value: &Value) -> String {
     let style = data::json::Style {

@@ -34,6 +34,7 @@ mod yaml;
 pub use capabilities::{Capabilities, KubeVersion};
 pub use chart::{Chart, Crd, File};
 pub use error::Error;
+pub use fluvial_gotemplate::measure_stack;
 pub use metadata::{Dependency, Maintainer, Metadata};
 pub use order::{compare_install, compare_uninstall};
 pub use package::{Defaults, Package};

@@ -56,6 +56,7 @@ pub fn serve(mut handler: impl Handler) -> ExitCode {
         Some(place) => eprintln!("{PANIC}{place}"),
         None => eprintln!("{PANIC}an unknown place"),
     }));
+    fluvial_helm::measure_stack();
     let confinement = confine::confine(memory, cpu);
     let served = serde_json::to_vec(&confinement)
         .map_err(io::Error::other)
