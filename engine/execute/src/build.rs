@@ -13,7 +13,7 @@ use fluvial_manifest::digest::canonical;
 use fluvial_manifest::{ObjectId, Value};
 use fluvial_render::{Job, Refusal};
 
-use crate::{Executor, Trouble, named, parsed, scopes, variables};
+use crate::{Executor, Trouble, named, parsed, released, scopes, variables};
 
 /// What the names of all objects of a Kustomization may take. Every decision about them names some of
 /// them again, and says a little more about each: this is far enough below what a record may have.
@@ -169,27 +169,11 @@ fn describe(object: &Object, manifest: String, stage: u32) -> Rendered {
         Ssa::IfNotPresent => "IfNotPresent",
         Ssa::Ignore => "Ignore",
     };
-    let ObjectId {
-        group,
-        kind,
-        namespace,
-        name,
-    } = object.id.clone();
     Rendered {
-        object: Some(ObjectRef {
-            group,
-            version: object.version.clone(),
-            kind,
-            namespace,
-            name,
-        }),
-        manifest,
-        stage,
         keep: markers.is_kept,
         force: markers.is_forced,
         policy: policy.to_owned(),
-        live: String::new(),
-        ignored: Vec::new(),
+        ..released::named(object, manifest, stage)
     }
 }
 

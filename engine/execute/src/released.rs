@@ -178,7 +178,8 @@ impl Executor {
     }
 }
 
-fn named(object: &Object, manifest: String, stage: u32) -> Rendered {
+/// What is recorded of a rendered object that wants nothing special.
+pub(crate) fn named(object: &Object, manifest: String, stage: u32) -> Rendered {
     let ObjectId {
         group,
         kind,

@@ -73,6 +73,11 @@ fn releases_are_those_that_helm_sees() {
 }
 
 #[test]
+fn a_release_is_finished_wherever_the_engine_is_killed() {
+    releases::crash::killed_at_each_step();
+}
+
+#[test]
 fn one_engine_leads_and_the_next_takes_over() {
     recovery::leaders();
 }

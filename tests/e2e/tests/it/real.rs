@@ -117,7 +117,7 @@ fn flux2_kustomize_helm_example(scene: &Scene<'_>) {
         let words = [&*artifact, "does not reconcile"];
         scene.refused("Kustomization", name, "ArtifactFailed", &words);
     }
-    // The same directories straight from git: applied, and the Helm kinds say what is missing.
+    // The same directories straight from git: applied, and the Helm kinds say what they wait for.
     let source = json!({"kind": "GitRepository", "name": "flux-system"});
     for (name, path) in [
         ("controllers", "./infrastructure/controllers"),
@@ -126,17 +126,27 @@ fn flux2_kustomize_helm_example(scene: &Scene<'_>) {
         scene.kustomization(name, json!({"path": path, "sourceRef": source}));
         scene.deployed(name);
     }
-    for (kind, namespace, name) in [
-        ("HelmRelease", "podinfo", "podinfo"),
-        ("HelmRelease", "cert-manager", "cert-manager"),
-        ("OCIRepository", "envoy-gateway-system", "gateway-helm"),
+    for (kind, namespace, name, reason) in [
+        ("HelmRelease", "podinfo", "podinfo", "SourceNotReady"),
+        (
+            "HelmRelease",
+            "cert-manager",
+            "cert-manager",
+            "ArtifactFailed",
+        ),
+        (
+            "OCIRepository",
+            "envoy-gateway-system",
+            "gateway-helm",
+            "KindNotSupported",
+        ),
     ] {
-        let what = format!("{kind} {namespace}/{name} to say that it is not reconciled");
+        let what = format!("{kind} {namespace}/{name} to say {reason}");
         fluvial_support::wait(&what, fluvial_e2e::PATIENCE, || {
             let seen = scene.stage.cluster.get(kind, namespace, name).unwrap();
             let seen = seen.ok_or("it is not there")?;
             let ready = fluvial_e2e::condition(&seen, "Ready");
-            if text(ready, "/reason") == "KindNotSupported" {
+            if text(ready, "/reason") == reason {
                 Ok(())
             } else {
                 Err(seen["status"].to_string())

@@ -1,6 +1,7 @@
 //! HelmReleases install, upgrade, test, roll back, heal and go, and the real helm sees each step as its own.
 
 mod chart;
+pub(crate) mod crash;
 
 use fluvial_e2e::{PATIENCE, Scenario, Scene, condition, text};
 use fluvial_support::{ChartRepository, wait};
@@ -154,7 +155,7 @@ fn a_release_installs_upgrades_and_goes_as_helm_sees_it(scene: &Scene<'_>) {
     scene.gone("HelmRelease", "shop");
     scene.gone("Deployment", "shop");
     scene.gone("ConfigMap", "shop");
-    assert_eq!(helm(scene, &["list", "-a"]), json!([]));
+    assert_eq!(helm(scene, &["list"]), json!([]));
     assert!(
         scene
             .find("HelmChart", &format!("{}-shop", scene.namespace))

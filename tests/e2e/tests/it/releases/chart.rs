@@ -15,6 +15,7 @@ apiVersion: apps/v1
 kind: Deployment
 metadata:
   name: {{ .Release.Name }}
+  annotations: {greeting: {{ .Values.greeting | quote }}}
 spec:
   replicas: {{ .Values.replicas }}
   progressDeadlineSeconds: 600
