@@ -141,18 +141,23 @@ fn flux2_kustomize_helm_example(scene: &Scene<'_>) {
             "KindNotSupported",
         ),
     ] {
-        let what = format!("{kind} {namespace}/{name} to say {reason}");
-        fluvial_support::wait(&what, fluvial_e2e::PATIENCE, || {
-            let seen = scene.stage.cluster.get(kind, namespace, name).unwrap();
-            let seen = seen.ok_or("it is not there")?;
-            let ready = fluvial_e2e::condition(&seen, "Ready");
-            if text(ready, "/reason") == reason {
-                Ok(())
-            } else {
-                Err(seen["status"].to_string())
-            }
-        });
+        says(scene, (kind, namespace, name), reason);
     }
+}
+
+/// Waits until an object is not ready for this reason.
+fn says(scene: &Scene<'_>, (kind, namespace, name): (&str, &str, &str), reason: &str) {
+    let what = format!("{kind} {namespace}/{name} to say {reason}");
+    fluvial_support::wait(&what, fluvial_e2e::PATIENCE, || {
+        let seen = scene.stage.cluster.get(kind, namespace, name).unwrap();
+        let seen = seen.ok_or("it is not there")?;
+        let ready = fluvial_e2e::condition(&seen, "Ready");
+        if text(ready, "/reason") == reason {
+            Ok(())
+        } else {
+            Err(seen["status"].to_string())
+        }
+    });
 }
 
 fn synchronisation(url: &str) -> String {

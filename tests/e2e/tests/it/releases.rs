@@ -41,7 +41,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
 ];
 
 /// A HelmRelease of the chart in git, with what `spec` says besides.
-pub(crate) fn release(scene: &Scene<'_>, name: &str, spec: Value) {
+pub(crate) fn release(scene: &Scene<'_>, name: &str, spec: &Value) {
     let mut all = json!({
         "interval": "1h",
         "timeout": "1m",
@@ -76,7 +76,7 @@ pub(crate) fn history(scene: &Scene<'_>, name: &str) -> Vec<(i64, String)> {
     history.as_array().unwrap().iter().map(one).collect()
 }
 
-fn states<'a>(history: &'a [(i64, String)]) -> Vec<(i64, &'a str)> {
+fn states(history: &[(i64, String)]) -> Vec<(i64, &str)> {
     history
         .iter()
         .map(|(revision, state)| (*revision, state.as_str()))
@@ -85,50 +85,7 @@ fn states<'a>(history: &'a [(i64, String)]) -> Vec<(i64, &'a str)> {
 
 fn a_release_installs_upgrades_and_goes_as_helm_sees_it(scene: &Scene<'_>) {
     committed(scene);
-    let secret = json!({
-        "apiVersion": "v1", "kind": "Secret",
-        "metadata": {"name": "more", "namespace": scene.namespace},
-        "stringData": {"values.yaml": "greeting: from a Secret\nreplicas: 2\n", "who": "you, and me"},
-    });
-    scene.apply(&secret);
-    let values_from = json!([
-        {"kind": "Secret", "name": "more"},
-        {"kind": "Secret", "name": "more", "valuesKey": "who", "targetPath": "names.last", "literal": true},
-        {"kind": "ConfigMap", "name": "absent", "optional": true},
-    ]);
-    let first = json!({"valuesFrom": values_from, "values": {"replicas": 1}});
-    release(scene, "shop", first);
-    let seen = scene.ready("HelmRelease", "shop");
-    assert_eq!(
-        text(condition(&seen, "Ready"), "/reason"),
-        "InstallSucceeded"
-    );
-    let listed = helm(scene, &["list"]);
-    assert_eq!(listed[0]["name"], "shop", "{listed}");
-    assert_eq!(listed[0]["status"], "deployed", "{listed}");
-    let values = helm(scene, &["get", "values", "shop"]);
-    assert_eq!(
-        values,
-        json!({"greeting": "from a Secret", "replicas": 1, "names": {"last": "you, and me"}})
-    );
-    let map = scene.get("ConfigMap", "shop");
-    assert_eq!(text(&map, "/data/greeting"), "from a Secret");
-    assert_eq!(text(&map, "/data/how"), "install 1");
-    assert_eq!(
-        map["metadata"]["annotations"]["meta.helm.sh/release-name"],
-        "shop"
-    );
-    let manifest = scene
-        .stage
-        .plane
-        .helm(&["get", "manifest", "shop", "-n", &scene.namespace]);
-    let manifest = manifest.unwrap();
-    for line in [
-        "# Source: shop/templates/objects.yaml",
-        "helm.toolkit.fluxcd.io/name: shop",
-    ] {
-        assert!(manifest.contains(line), "{line} is not in {manifest}");
-    }
+    installed_with_values(scene);
     // Asked again, nothing is done again.
     let at = scene.request("HelmRelease", "shop");
     scene.handled("HelmRelease", "shop", &at);
@@ -169,7 +126,7 @@ fn a_failing_hook_is_rolled_back(scene: &Scene<'_>) {
     release(
         scene,
         "shop",
-        json!({"upgrade": remediation, "values": {"greeting": "one"}}),
+        &json!({"upgrade": remediation, "values": {"greeting": "one"}}),
     );
     scene.ready("HelmRelease", "shop");
     let failing = json!({"spec": {"values": {"greeting": "two", "hook": "failing"}}});
@@ -210,7 +167,7 @@ fn a_failed_install_is_uninstalled(scene: &Scene<'_>) {
     release(
         scene,
         "shop",
-        json!({"install": install, "values": {"pod": "pending"}}),
+        &json!({"install": install, "values": {"pod": "pending"}}),
     );
     let seen = scene.until("HelmRelease", "shop", "an uninstall", |it| {
         text(condition(it, "Remediated"), "/reason") == "UninstallSucceeded"
@@ -233,7 +190,7 @@ fn what_somebody_deletes_of_a_release_comes_back(scene: &Scene<'_>) {
     committed(scene);
     let ignore = json!([{"paths": ["/spec/replicas"], "target": {"kind": "Deployment"}}]);
     let detection = json!({"mode": "enabled", "ignore": ignore});
-    release(scene, "shop", json!({"driftDetection": detection}));
+    release(scene, "shop", &json!({"driftDetection": detection}));
     scene.ready("HelmRelease", "shop");
     let before = text(&scene.get("Service", "shop"), "/metadata/uid").to_owned();
     scene.delete("Service", "shop");
@@ -280,7 +237,7 @@ fn a_release_of_helm_is_taken_over_as_it_is(scene: &Scene<'_>) {
     release(
         scene,
         "shop",
-        json!({"chart": of_repository, "values": {"greeting": "hi"}}),
+        &json!({"chart": of_repository, "values": {"greeting": "hi"}}),
     );
     let seen = scene.ready("HelmRelease", "shop");
     assert_eq!(seen["status"]["history"][0]["version"], 1, "{seen}");
@@ -318,7 +275,7 @@ fn a_release_of_a_repository_is_tested(scene: &Scene<'_>) {
         "chart": "shop", "sourceRef": {"kind": "HelmRepository", "name": "charts"},
     }});
     let spec = json!({"chart": of_repository, "test": {"enable": true}, "targetNamespace": scene.namespace});
-    release(scene, "shop", spec);
+    release(scene, "shop", &spec);
     let seen = scene.ready("HelmRelease", "shop");
     let name = format!("{}-shop", scene.namespace);
     assert_eq!(
@@ -348,7 +305,7 @@ fn a_tenant_releases_only_what_it_may(scene: &Scene<'_>) {
         "metadata": {"name": "tenant", "namespace": scene.namespace},
     });
     scene.apply(&account);
-    release(scene, "shop", json!({"serviceAccountName": "tenant"}));
+    release(scene, "shop", &json!({"serviceAccountName": "tenant"}));
     scene.until("HelmRelease", "shop", "a refusal", |it| {
         text(condition(it, "Ready"), "/message").contains("forbidden")
     });
@@ -382,4 +339,52 @@ fn a_tenant_releases_only_what_it_may(scene: &Scene<'_>) {
             Err(format!("{history:?}"))
         }
     });
+}
+
+/// Installs with values of a Secret, and asserts that helm sees them and what they made.
+fn installed_with_values(scene: &Scene<'_>) {
+    let secret = json!({
+        "apiVersion": "v1", "kind": "Secret",
+        "metadata": {"name": "more", "namespace": scene.namespace},
+        "stringData": {"values.yaml": "greeting: from a Secret\nreplicas: 2\n", "who": "you, and me"},
+    });
+    scene.apply(&secret);
+    let values_from = json!([
+        {"kind": "Secret", "name": "more"},
+        {"kind": "Secret", "name": "more", "valuesKey": "who", "targetPath": "names.last", "literal": true},
+        {"kind": "ConfigMap", "name": "absent", "optional": true},
+    ]);
+    let first = json!({"valuesFrom": values_from, "values": {"replicas": 1}});
+    release(scene, "shop", &first);
+    let seen = scene.ready("HelmRelease", "shop");
+    assert_eq!(
+        text(condition(&seen, "Ready"), "/reason"),
+        "InstallSucceeded"
+    );
+    let listed = helm(scene, &["list"]);
+    assert_eq!(listed[0]["name"], "shop", "{listed}");
+    assert_eq!(listed[0]["status"], "deployed", "{listed}");
+    let values = helm(scene, &["get", "values", "shop"]);
+    assert_eq!(
+        values,
+        json!({"greeting": "from a Secret", "replicas": 1, "names": {"last": "you, and me"}})
+    );
+    let map = scene.get("ConfigMap", "shop");
+    assert_eq!(text(&map, "/data/greeting"), "from a Secret");
+    assert_eq!(text(&map, "/data/how"), "install 1");
+    assert_eq!(
+        map["metadata"]["annotations"]["meta.helm.sh/release-name"],
+        "shop"
+    );
+    let manifest = scene
+        .stage
+        .plane
+        .helm(&["get", "manifest", "shop", "-n", &scene.namespace]);
+    let manifest = manifest.unwrap();
+    for line in [
+        "# Source: shop/templates/objects.yaml",
+        "helm.toolkit.fluxcd.io/name: shop",
+    ] {
+        assert!(manifest.contains(line), "{line} is not in {manifest}");
+    }
 }

@@ -60,7 +60,7 @@ spec:
       - {name: main, image: example.org/hook:1}
 "#;
 
-const TEST: &str = r#"apiVersion: batch/v1
+const TEST: &str = "apiVersion: batch/v1
 kind: Job
 metadata:
   name: {{ .Release.Name }}-test
@@ -72,7 +72,7 @@ spec:
       restartPolicy: Never
       containers:
       - {name: main, image: example.org/test:1}
-"#;
+";
 
 const VALUES: &str = "greeting: hello\nreplicas: 1\nservice: true\npod: running\nhook: passing\n";
 

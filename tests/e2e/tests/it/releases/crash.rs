@@ -37,7 +37,7 @@ pub(crate) fn killed_at_each_step() {
             revision,
         };
         let first = step("one", 1);
-        release(&scene, &name, values(&first, "passing"));
+        release(&scene, &name, &values(&first, "passing"));
         killed_when(&scene, &format!("install: {what}"), *sign, &first);
         finished(&scene, &first, &[(1, "deployed")]);
         let second = step("two", 2);
