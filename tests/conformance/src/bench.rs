@@ -1,12 +1,12 @@
-//! Our kustomize beside the real one, over a list of cases in one run: builds inside a process, whole
+//! Our renderers beside the real tools, over a list of cases in one run: inside a process, as whole
 //! processes, and their peak memory.
 //!
-//! Both sides do the same. Inside a process: from a tree in memory to the whole output as text, the fastest of
-//! several builds. Whole processes: `fluvial render kustomize` and `kustomize build` of the same directory with
-//! the same flags, started by the same small program. A case counts when both sides build it.
+//! Both sides do the same: inside a process from files in memory to the whole output as text, the fastest of
+//! several times; as processes the same directory with the same flags, started by the same small program. A
+//! case counts when both sides render it.
 
-mod large;
-mod listed;
+mod helm;
+mod kustomize;
 mod report;
 
 use std::env;
@@ -14,32 +14,37 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use fluvial_conformance::{Case, Measure, Peer, Run};
-use fluvial_kustomize::build;
-use fluvial_manifest::yaml;
+use fluvial_conformance::{Measure, Run};
 
-use listed::Listed;
-use report::{Ratios, Report};
+use report::Ratios;
 
-/// Builds of one case on each side.
-const BUILDS: usize = 5;
+/// How often a case is rendered on each side.
+const TIMES: usize = 5;
 
 /// Processes for one case on each side.
 const PROCESSES: usize = 2;
 
-/// Races over a list of cases as the conformance suite has them, and builds the large one.
-pub(crate) fn run(cases: &Path, as_json: bool) -> ExitCode {
-    let listed = match listed::read(cases) {
-        Ok(listed) => listed,
+/// The tool that is raced against.
+#[derive(Clone, Copy)]
+pub(crate) enum Tool {
+    /// `kustomize build`, and a large kustomization besides.
+    Kustomize,
+    /// `helm template`.
+    Helm,
+}
+
+/// Races over a list of cases as the conformance suite has them.
+pub(crate) fn run(tool: Tool, cases: &Path, as_json: bool) -> ExitCode {
+    let raced = match tool {
+        Tool::Kustomize => kustomize::race(cases),
+        Tool::Helm => helm::race(cases),
+    };
+    let report = match raced {
+        Ok(report) => report,
         Err(why) => {
             eprintln!("cannot race over {}: {why}", cases.display());
             return ExitCode::FAILURE;
         }
-    };
-    let report = Report {
-        in_process: in_process(&listed),
-        large: fastest(&large::case()),
-        processes: processes(&listed),
     };
     if as_json {
         println!("{:#}", report.json());
@@ -54,28 +59,12 @@ pub(crate) fn run(cases: &Path, as_json: bool) -> ExitCode {
     }
 }
 
-fn in_process(listed: &[Listed]) -> Ratios {
-    let mut peer = Peer::start(&Peer::program(&env::temp_dir()));
-    let mut ratios = Ratios::default();
-    for listed in listed {
-        let case = listed.case();
-        let Some(ours) = fastest(&case) else {
-            continue;
-        };
-        if let Ok((_, theirs)) = peer.race(&case, BUILDS) {
-            ratios.add(ours.as_secs_f64(), theirs.as_secs_f64());
-        }
-    }
-    ratios
-}
-
-fn fastest(case: &Case) -> Option<Duration> {
-    let tree = case.tree();
+/// The shortest time of several; `None` where nothing comes of it.
+fn fastest(render: impl Fn() -> Option<String>) -> Option<Duration> {
     let mut fastest: Option<Duration> = None;
-    for _ in 0..BUILDS {
+    for _ in 0..TIMES {
         let start = Instant::now();
-        let objects = build(&tree, &case.path, &case.options).ok()?;
-        let text = yaml::to_multi(&objects);
+        let text = render()?;
         let took = start.elapsed();
         assert!(!text.contains('\0'), "the text is used");
         fastest = Some(fastest.map_or(took, |other| other.min(took)));
@@ -83,27 +72,30 @@ fn fastest(case: &Case) -> Option<Duration> {
     fastest
 }
 
-/// Times and peaks of whole processes; nothing without a built `fluvial` beside this program.
-fn processes(listed: &[Listed]) -> Option<(Ratios, Ratios)> {
+/// Times and peaks of whole processes: each case is what follows `fluvial render …` and the same of theirs.
+/// Nothing without a built `fluvial` beside this program.
+fn processes(
+    ours: &[&str],
+    theirs: &[&str],
+    cases: impl Iterator<Item = Vec<String>>,
+) -> Option<(Ratios, Ratios)> {
     let fluvial = beside_this_program("fluvial")?;
     let mut measure = Measure::start(&env::temp_dir());
     let (mut times, mut peaks) = (Ratios::default(), Ratios::default());
-    for listed in listed {
-        let directory = listed.directory.to_string_lossy();
+    for words in cases {
         let mut race = |program: &[&str]| -> Option<Run> {
-            let flags = listed.flags.iter().map(String::as_str);
-            let command: Vec<&str> = program
-                .iter()
-                .copied()
-                .chain(flags)
-                .chain([&*directory])
-                .collect();
+            let words = words.iter().map(String::as_str);
+            let command: Vec<&str> = program.iter().copied().chain(words).collect();
             measure.run(&command, PROCESSES)
         };
-        let Some(ours) = race(&[&fluvial, "render", "kustomize"]) else {
+        let program: Vec<&str> = [&*fluvial]
+            .into_iter()
+            .chain(ours.iter().copied())
+            .collect();
+        let Some(ours) = race(&program) else {
             continue;
         };
-        if let Some(theirs) = race(&["kustomize", "build"]) {
+        if let Some(theirs) = race(theirs) {
             times.add(ours.took.as_secs_f64(), theirs.took.as_secs_f64());
             peaks.add(mebibytes(ours.peak_bytes), mebibytes(theirs.peak_bytes));
         }

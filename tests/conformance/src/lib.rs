@@ -6,12 +6,15 @@
 
 mod case;
 mod difference;
+mod go;
+mod helm;
 mod measure;
 mod peer;
 mod template;
 
 pub use case::{Case, read};
 pub use difference::{Verdict, compare, lines, one_line};
+pub use helm::{ChartCase, HelmPeer};
 pub use measure::{Measure, Run};
 pub use peer::{Answer, Peer};
 pub use template::{Printed, Row, TemplatePeer};

@@ -1,15 +1,17 @@
 //! Go's own text/template, with Helm's functions, as a process that answers one row after the other.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use fluvial_gotemplate::{Execution, MissingKey, Options, Templates, Value};
 use serde_json::json;
+
+use crate::go::{self, Process};
 
 /// What running templates gave: bytes, or the text of the error.
 pub type Printed = Result<Vec<u8>, String>;
@@ -81,49 +83,23 @@ impl Row {
 }
 
 /// The process. It ends when this is dropped.
-pub struct TemplatePeer {
-    process: Child,
-    requests: Option<ChildStdin>,
-    answers: BufReader<ChildStdout>,
-}
+pub struct TemplatePeer(Process);
 
 impl TemplatePeer {
     /// Builds the program from its Go modules into a directory; `None` where there is no Go, which
     /// it says.
     pub fn program(directory: &Path) -> Option<PathBuf> {
-        let program = directory.join("template-peer");
-        let built = Command::new("go")
-            .args(["build", "-trimpath", "-o"])
-            .arg(&program)
-            .arg(".")
-            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("template-peer"))
-            .status();
-        match built {
-            Ok(status) => {
-                assert!(status.success(), "cannot build Go's templates");
-                Some(program)
-            }
-            Err(error) => {
+        let built = go::build("template-peer", &[], directory);
+        built
+            .inspect_err(|error| {
                 println!("SKIPPED: Go is needed to compare with ({error}): https://go.dev/dl");
-                None
-            }
-        }
+            })
+            .ok()
     }
 
     /// Starts the program.
     pub fn start(program: &Path) -> Self {
-        let mut process = Command::new(program)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("it was built");
-        let requests = process.stdin.take();
-        let answers = BufReader::new(process.stdout.take().expect("it is piped"));
-        Self {
-            process,
-            requests,
-            answers,
-        }
+        Self(Process::start(program))
     }
 
     /// The names of all functions that Helm gives to templates.
@@ -164,7 +140,7 @@ impl TemplatePeer {
 
     /// What Go prints of templates, each on its own over the same data.
     pub fn rows(&mut self, rows: &[String], data: &serde_json::Value) -> Vec<Printed> {
-        let answer = self.ask(&json!({ "rows": rows, "data": data }));
+        let answer = self.0.ask(&json!({ "rows": rows, "data": data }));
         let answers = answer["rows"].as_array().expect("Go answers each");
         answers
             .iter()
@@ -181,17 +157,7 @@ impl TemplatePeer {
             "strict": row.strict,
             "repeat": count,
         });
-        printed(&self.ask(&request))
-    }
-
-    fn ask(&mut self, request: &serde_json::Value) -> serde_json::Value {
-        let requests = self.requests.as_mut().expect("it is open until the drop");
-        writeln!(requests, "{request}").expect("Go reads");
-        requests.flush().expect("Go reads");
-        let mut answer = String::new();
-        self.answers.read_line(&mut answer).expect("Go answers");
-        serde_json::from_str(&answer)
-            .unwrap_or_else(|error| panic!("{request}: {error}: {answer:?}"))
+        printed(&self.0.ask(&request))
     }
 }
 
@@ -203,11 +169,4 @@ fn printed(answer: &serde_json::Value) -> Result<(Vec<u8>, Duration), String> {
     let text = STANDARD.decode(text).expect("Go encodes");
     let took = answer["nanoseconds"].as_u64().unwrap_or_default();
     Ok((text, Duration::from_nanos(took)))
-}
-
-impl Drop for TemplatePeer {
-    fn drop(&mut self) {
-        drop(self.requests.take());
-        drop(self.process.wait());
-    }
 }

@@ -18,7 +18,7 @@ fn every_case_is_built_as_the_real_kustomize_builds_it() {
     files.sort();
     let only = std::env::var("ONLY").unwrap_or_default();
     let show = std::env::var("SHOW").is_ok();
-    let mut peer = Peer::start(&Peer::program(Path::new(env!("CARGO_TARGET_TMPDIR"))));
+    let mut peer = Peer::start(Path::new(env!("CARGO_TARGET_TMPDIR")));
     let (mut count, mut different) = (0, 0);
     for file in files {
         let name = file

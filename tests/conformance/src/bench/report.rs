@@ -5,16 +5,24 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::large;
-
 /// What a race has to come to, as the ratios of medians.
-const IN_PROCESS_MIN: f64 = 50.0;
-const WHOLE_PROCESS_MIN: f64 = 20.0;
-const PEAK_MIN: f64 = 4.0;
+pub(super) struct Goals {
+    pub(super) in_process: f64,
+    pub(super) whole_process: f64,
+    pub(super) peak: f64,
+}
+
+/// One thing more that has a limit.
+pub(super) struct Extra {
+    pub(super) what: String,
+    /// How long it took, if anything came of it.
+    pub(super) took: Option<Duration>,
+    pub(super) max: Duration,
+}
 
 /// What both sides took in each case.
 #[derive(Default)]
-pub(crate) struct Ratios {
+pub(super) struct Ratios {
     /// Theirs by ours.
     each: Vec<f64>,
     ours: Vec<f64>,
@@ -22,7 +30,7 @@ pub(crate) struct Ratios {
 }
 
 impl Ratios {
-    pub(crate) fn add(&mut self, ours: f64, theirs: f64) {
+    pub(super) fn add(&mut self, ours: f64, theirs: f64) {
         self.each.push(theirs / ours);
         self.ours.push(ours);
         self.theirs.push(theirs);
@@ -37,7 +45,7 @@ impl Ratios {
             "cases": self.each.len(),
             "unit": unit,
             "fluvial": {"sum": self.ours.iter().sum::<f64>(), "median": at(&self.ours, 50), "most": at(&self.ours, 100)},
-            "kustomize": {"sum": self.theirs.iter().sum::<f64>(), "median": at(&self.theirs, 50), "most": at(&self.theirs, 100)},
+            "theirs": {"sum": self.theirs.iter().sum::<f64>(), "median": at(&self.theirs, 50), "most": at(&self.theirs, 100)},
             "ratio": {"tenth": at(&self.each, 10), "median": self.median(), "ninetieth": at(&self.each, 90)},
         })
     }
@@ -64,52 +72,58 @@ fn at(values: &[f64], part: usize) -> f64 {
 }
 
 /// All that was measured.
-pub(crate) struct Report {
-    pub(crate) in_process: Ratios,
+pub(super) struct Report {
+    /// What was raced against.
+    pub(super) tool: &'static str,
+    pub(super) goals: Goals,
+    pub(super) in_process: Ratios,
     /// Times and peaks of whole processes.
-    pub(crate) processes: Option<(Ratios, Ratios)>,
-    pub(crate) large: Option<Duration>,
+    pub(super) processes: Option<(Ratios, Ratios)>,
+    pub(super) extra: Option<Extra>,
 }
 
 impl Report {
-    pub(crate) fn table(&self) -> String {
+    pub(super) fn table(&self) -> String {
+        let goals = &self.goals;
         let mut table = format!(
             "{:<16}{:>6}{:>15}{:>13}{:>10}{:>10}{:>10}{:>8}\n",
-            "medians", "cases", "fluvial", "kustomize", "10 %", "ratio", "90 %", "goal"
+            "medians", "cases", "fluvial", self.tool, "10 %", "ratio", "90 %", "goal"
         );
         table += &self
             .in_process
-            .line("in process", 1e3, "ms", IN_PROCESS_MIN);
+            .line("in process", 1e3, "ms", goals.in_process);
         if let Some((times, peaks)) = &self.processes {
-            table += &times.line("whole process", 1e3, "ms", WHOLE_PROCESS_MIN);
-            table += &peaks.line("peak memory", 1.0, "MiB", PEAK_MIN);
+            table += &times.line("whole process", 1e3, "ms", goals.whole_process);
+            table += &peaks.line("peak memory", 1.0, "MiB", goals.peak);
         }
-        let large = self.large.unwrap_or(Duration::MAX).as_secs_f64();
-        writeln!(
-            table,
-            "one kustomization of {} objects, in process: {large:.3} s (goal: below {:.1} s)",
-            large::OBJECTS,
-            large::TIME_MAX.as_secs_f64()
-        )
-        .expect("a String takes everything");
+        if let Some(Extra { what, took, max }) = &self.extra {
+            let took = took.unwrap_or(Duration::MAX).as_secs_f64();
+            let max = max.as_secs_f64();
+            writeln!(table, "{what}: {took:.3} s (goal: below {max:.1} s)")
+                .expect("a String takes everything");
+        }
         table
     }
 
-    pub(crate) fn json(&self) -> Value {
+    pub(super) fn json(&self) -> Value {
         let processes = self.processes.as_ref();
+        let extra = self.extra.as_ref();
         json!({
+            "tool": self.tool,
             "inProcess": self.in_process.json("s"),
             "wholeProcess": processes.map(|(times, _)| times.json("s")),
             "peakMemory": processes.map(|(_, peaks)| peaks.json("MiB")),
-            "large": {"objects": large::OBJECTS, "seconds": self.large.map(|took| took.as_secs_f64())},
+            "extra": extra.map(|it| json!({"what": it.what, "seconds": it.took.map(|took| took.as_secs_f64())})),
         })
     }
 
-    pub(crate) fn reaches_its_goals(&self) -> bool {
+    pub(super) fn reaches_its_goals(&self) -> bool {
+        let goals = &self.goals;
         let whole = self.processes.as_ref().is_none_or(|(times, peaks)| {
-            times.median() >= WHOLE_PROCESS_MIN && peaks.median() >= PEAK_MIN
+            times.median() >= goals.whole_process && peaks.median() >= goals.peak
         });
-        let large = self.large.is_some_and(|took| took < large::TIME_MAX);
-        self.in_process.median() >= IN_PROCESS_MIN && whole && large
+        let is_in_time = |extra: &Extra| extra.took.is_some_and(|took| took < extra.max);
+        let extra = self.extra.as_ref().is_none_or(is_in_time);
+        self.in_process.median() >= goals.in_process && whole && extra
     }
 }

@@ -15,11 +15,11 @@ const REPOSITORY_BYTES_MAX: u64 = 5 << 20;
 type Files = BTreeMap<String, String>;
 
 /// One case of the list.
-pub(crate) struct Listed {
+pub(super) struct Listed {
     /// The directory that is built, on disk.
-    pub(crate) directory: PathBuf,
+    pub(super) directory: PathBuf,
     /// The flags, as `kustomize build` takes them.
-    pub(crate) flags: Vec<String>,
+    pub(super) flags: Vec<String>,
     title: String,
     /// The repository around it, and the directory in there.
     repository: Rc<Files>,
@@ -28,7 +28,7 @@ pub(crate) struct Listed {
 
 impl Listed {
     /// The case as a tree in memory.
-    pub(crate) fn case(&self) -> Case {
+    pub(super) fn case(&self) -> Case {
         let has = |flag: &str| self.flags.iter().any(|own| own == flag);
         Case {
             title: self.title.clone(),
@@ -52,7 +52,7 @@ impl Listed {
 }
 
 /// Reads a list and the repositories that it names, which are beside it.
-pub(crate) fn read(cases: &Path) -> Result<Vec<Listed>, String> {
+pub(super) fn read(cases: &Path) -> Result<Vec<Listed>, String> {
     let text = fs::read_to_string(cases).map_err(|error| error.to_string())?;
     let listed: Vec<Value> = serde_json::from_str(&text).map_err(|error| error.to_string())?;
     let folder = cases.parent().unwrap_or(Path::new("."));

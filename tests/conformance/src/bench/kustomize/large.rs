@@ -6,13 +6,13 @@ use std::time::Duration;
 use fluvial_conformance::Case;
 
 /// Its objects.
-pub(crate) const OBJECTS: usize = 4_000;
+pub(super) const OBJECTS: usize = 4_000;
 
 /// How long it may take.
-pub(crate) const TIME_MAX: Duration = Duration::from_millis(500);
+pub(super) const TIME_MAX: Duration = Duration::from_millis(500);
 
 /// Deployments, their Services, ConfigMaps and Secrets, with everything a kustomization sets.
-pub(crate) fn case() -> Case {
+pub(super) fn case() -> Case {
     let mut resources = String::new();
     for at in 0..OBJECTS / 4 {
         write!(
