@@ -1,6 +1,6 @@
-//! `history`: the deployments of one Kustomization, newest last.
+//! `history`: the deployments of one Kustomization or HelmRelease, newest last.
 //!
-//! A deployment is an attempt that began with a build or a rollback and came to its end. It can be folded from the
+//! A deployment is an attempt that began with a build, the look at a chart or a rollback and came to its end. It can be folded from the
 //! records of the object's own stream; those of its source's stream add what began it. It keeps as
 //! many as the caller asks for.
 
@@ -241,6 +241,8 @@ impl Projection for History {
                 let kind = issued.command.as_ref().and_then(|it| it.kind.as_ref());
                 if let Some(command::Kind::BuildKustomization(build)) = kind {
                     self.begin(record, build.artifact.clone().unwrap_or_default());
+                } else if let Some(command::Kind::InspectRelease(inspect)) = kind {
+                    self.begin(record, inspect.artifact.clone().unwrap_or_default());
                 } else if let Some(command::Kind::RecallManifests(recall)) = kind {
                     self.begin_recall(record, recall);
                 }

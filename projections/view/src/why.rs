@@ -13,13 +13,14 @@ use std::collections::BTreeSet;
 
 use fluvial_api::kinds;
 use fluvial_event::{
-    Artifact, BuildKustomization, Event, Id, Mention, ObjectRef, Offset, Record, Role,
-    RollbackRequest, Timestamp, command,
+    Artifact, Event, Id, Mention, ObjectRef, Offset, Record, Role, RollbackRequest, Timestamp,
+    command,
 };
 use serde::Serialize;
 
 use chain::Chain;
 pub use chain::Step;
+use obstacles::source_of;
 
 /// A history that can be asked. All of it is given as the records say it, newest first.
 pub trait Past {
@@ -242,8 +243,8 @@ fn is_own(mention: &Mention, names: &[&str]) -> bool {
 
 /// How an attempt begins.
 enum Begun {
-    /// From the source.
-    Build(Box<BuildKustomization>),
+    /// From an artifact of this source.
+    Build(Option<ObjectRef>, Box<Option<Artifact>>),
     /// From what was recorded before.
     Recall(RollbackRequest),
 }
@@ -253,8 +254,13 @@ fn begun(record: &Record) -> Option<Begun> {
     let Event::CommandIssued(issued) = &record.event else {
         return None;
     };
+    let build = |object: &Option<ObjectRef>, spec: &[u8], artifact: &Option<Artifact>| {
+        let source = object.as_ref().and_then(|it| source_of(it, spec));
+        Begun::Build(source, Box::new(artifact.clone()))
+    };
     match issued.command.as_ref()?.kind.as_ref()? {
-        Kind::BuildKustomization(build) => Some(Begun::Build(Box::new(build.clone()))),
+        Kind::BuildKustomization(it) => Some(build(&it.object, &it.spec, &it.artifact)),
+        Kind::RenderRelease(it) => Some(build(&it.object, &it.spec, &it.artifact)),
         Kind::RecallManifests(recall) => {
             Some(Begun::Recall(recall.rollback.clone().unwrap_or_default()))
         }
@@ -265,7 +271,6 @@ fn begun(record: &Record) -> Option<Begun> {
         | Kind::PruneObjects(_)
         | Kind::DeclareChart(_)
         | Kind::InspectRelease(_)
-        | Kind::RenderRelease(_)
         | Kind::RecallRelease(_)
         | Kind::StoreRelease(_)
         | Kind::RunHook(_)
@@ -293,9 +298,13 @@ impl Commit {
         }
     }
 
-    /// `commit 6f1c0a2b by Jane <jane@example.org> 'Scale up'`.
+    /// `commit 6f1c0a2b by Jane <jane@example.org> 'Scale up'`, or `chart version 6.7.1`.
     fn phrase(&self) -> String {
         const SHORT: usize = 8;
+        // The revision of anything but a chart ends with a digest.
+        if !self.revision.is_empty() && !self.revision.contains(':') {
+            return format!("chart version {}", self.revision);
+        }
         let commit = self.revision.rsplit(':').next().unwrap_or_default();
         let commit = commit.get(..SHORT).unwrap_or(commit);
         let mut phrase = format!("commit {commit}");

@@ -1,4 +1,4 @@
-//! `fluvial history`: the deployments of one Kustomization, from the log.
+//! `fluvial history`: the deployments of one Kustomization or HelmRelease, from the log.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -17,17 +17,18 @@ use crate::output::{self, Format};
 use crate::table::{Table, truncate_hex};
 use crate::{objects, say};
 
-/// Print the deployments of a Kustomization, newest first
+/// Print the deployments of a Kustomization or HelmRelease, newest first
 ///
 /// Read from the log: needs no cluster, and may run beside the engine.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   fluvial history kustomization app --data ./data
   fluvial history ks/app -n apps -o wide
+  fluvial history hr/web -n apps
   fluvial history kustomization/app --limit 5 -o json")]
 pub(crate) struct HistoryArgs {
-    /// The Kustomization: `kustomization app`, `ks/app`
-    #[arg(required = true, value_name = "KUSTOMIZATION")]
+    /// Which: `kustomization app`, `ks/app`, `hr/web`
+    #[arg(required = true, value_name = "KIND/NAME")]
     words: Vec<String>,
     /// How many deployments
     #[arg(long, default_value_t = 20)]
@@ -45,8 +46,8 @@ pub(crate) struct HistoryArgs {
 pub(crate) fn run(globals: &Globals, args: &HistoryArgs) -> Result<ExitCode> {
     let (kind, names) = objects::parse_one(&args.words)?;
     ensure!(
-        *kind == kinds::KUSTOMIZATION && names.len() == 1,
-        "cannot print that history: name one Kustomization, such as `kustomization/app`"
+        [&kinds::KUSTOMIZATION, &kinds::HELM_RELEASE].contains(&kind) && names.len() == 1,
+        "cannot print that history: name one Kustomization or HelmRelease, such as `kustomization/app`"
     );
     let object = ObjectRef {
         group: kind.group.to_owned(),
@@ -110,7 +111,7 @@ fn gather(
         }
         let record = index.record(mention.offset)?;
         match beginning(&record) {
-            Some(command::Kind::BuildKustomization(_)) => {}
+            Some(command::Kind::BuildKustomization(_) | command::Kind::InspectRelease(_)) => {}
             Some(command::Kind::RecallManifests(it)) => {
                 recalled.extend(it.rollback.as_ref().map(|it| Offset(it.offset)));
             }

@@ -1,6 +1,7 @@
 //! What keeps a declared object from getting on, through its dependencies and its source to the root.
 
-use fluvial_api::{KustomizationSpec, kinds};
+use fluvial_api::reference::DependencyReference;
+use fluvial_api::{HelmReleaseSpec, KustomizationSpec, kinds};
 use fluvial_event::{
     AppliedObject, Command, Concluded, Event, Health, ObjectRef, Offset, Record, Rendered,
     ResourceObserved, Waited,
@@ -66,8 +67,7 @@ impl<P: Past> Asking<'_, P> {
             return Ok(vec![reason]);
         }
         let mut reasons = self.state(object, observed)?;
-        if let Ok(spec) = serde_json::from_slice::<KustomizationSpec>(&observed.spec) {
-            let source = source_of(object, &spec);
+        if let Some(source) = source_of(object, &observed.spec) {
             reasons.extend(self.obstacles(&source)?);
         }
         Ok(reasons)
@@ -168,9 +168,7 @@ impl<P: Past> Asking<'_, P> {
         if waited.reason == "Progressing" {
             reasons.extend(self.unhealthy(object)?);
         }
-        let spec = serde_json::from_slice::<KustomizationSpec>(&observed.spec);
-        let dependencies = spec.map(|it| it.depends_on).unwrap_or_default();
-        for dependency in dependencies {
+        for dependency in dependencies_of(object, &observed.spec) {
             let dependency = ObjectRef {
                 namespace: dependency
                     .namespace
@@ -283,14 +281,20 @@ impl<P: Past> Asking<'_, P> {
     }
 }
 
-/// The records that say what a Kustomization consists of.
-pub(super) const SETS: &[&str] = &["ManifestsBuilt", "ManifestsRecalled"];
+/// The records that say what a Kustomization or a release consists of.
+pub(super) const SETS: &[&str] = &["ManifestsBuilt", "ManifestsRecalled", "ReleaseRendered"];
 
 /// The objects of such a record.
 pub(super) fn set(record: &Record) -> &[Rendered] {
     if let Event::ManifestsBuilt(it) = &record.event {
         &it.objects
     } else if let Event::ManifestsRecalled(it) = &record.event {
+        &it.objects
+    } else if let Event::ReleaseRendered(it) = &record.event {
+        // What is read back to be uninstalled is not to be there.
+        if it.action.starts_with("uninstall") {
+            return &[];
+        }
         &it.objects
     } else {
         &[]
@@ -302,20 +306,51 @@ pub(super) fn is_suspended(observed: &ResourceObserved) -> bool {
     spec.is_some_and(|it| it.get("suspend") == Some(&serde_json::Value::Bool(true)))
 }
 
-pub(super) fn source_of(object: &ObjectRef, spec: &KustomizationSpec) -> ObjectRef {
-    let source = &spec.source_ref;
-    let mut known = kinds::ALL.into_iter();
-    let group = known
-        .find(|kind| kind.kind == source.kind)
-        .map_or("", |kind| kind.group);
-    ObjectRef {
-        group: group.to_owned(),
-        version: String::new(),
-        kind: source.kind.clone(),
-        namespace: source
-            .namespace
-            .clone()
-            .unwrap_or_else(|| object.namespace.clone()),
-        name: source.name.clone(),
+/// What an object of this spec is made from, if it is a Kustomization or a HelmRelease.
+pub(super) fn source_of(object: &ObjectRef, spec: &[u8]) -> Option<ObjectRef> {
+    if object.kind == kinds::HELM_RELEASE.kind {
+        let spec: HelmReleaseSpec = serde_json::from_slice(spec).ok()?;
+        return Some(match (spec.chart, spec.chart_ref) {
+            (Some(chart), _) => {
+                let namespace = chart.spec.source_ref.namespace;
+                let name = format!("{}-{}", object.namespace, object.name);
+                source(object, kinds::HELM_CHART.kind, namespace, name)
+            }
+            (None, reference) => {
+                let reference = reference?;
+                source(object, &reference.kind, reference.namespace, reference.name)
+            }
+        });
     }
+    let spec: KustomizationSpec = serde_json::from_slice(spec).ok()?;
+    let reference = spec.source_ref;
+    Some(source(
+        object,
+        &reference.kind,
+        reference.namespace,
+        reference.name,
+    ))
+}
+
+/// Without a namespace it is beside `object`.
+fn source(object: &ObjectRef, kind: &str, namespace: Option<String>, name: String) -> ObjectRef {
+    let mut known = kinds::ALL.into_iter();
+    let known = known.find(|known| known.kind == kind);
+    ObjectRef {
+        group: known.map_or("", |known| known.group).to_owned(),
+        version: String::new(),
+        kind: kind.to_owned(),
+        namespace: namespace.unwrap_or_else(|| object.namespace.clone()),
+        name,
+    }
+}
+
+/// What comes before an object of this spec.
+fn dependencies_of(object: &ObjectRef, spec: &[u8]) -> Vec<DependencyReference> {
+    if object.kind == kinds::HELM_RELEASE.kind {
+        let spec = serde_json::from_slice::<HelmReleaseSpec>(spec);
+        return spec.map(|it| it.depends_on).unwrap_or_default();
+    }
+    let spec = serde_json::from_slice::<KustomizationSpec>(spec);
+    spec.map(|it| it.depends_on).unwrap_or_default()
 }

@@ -1,9 +1,8 @@
 //! Why an object of a Flux kind is as it is.
 
-use fluvial_api::{KustomizationSpec, kinds};
+use fluvial_api::kinds;
 use fluvial_event::{Event, Mention, ObjectRef, Offset, Record};
 
-use super::obstacles::source_of;
 use super::{Answer, Asking, Begun, Commit, END, Past, Reason, Standing, at, by, is_own};
 
 /// How a build, or what stands for it, can end.
@@ -12,13 +11,16 @@ const BUILT: &[&str] = &[
     "ManifestsBuilt",
     "ManifestsRecalled",
     "RecallFailed",
+    "ReleaseFailed",
+    "ReleaseRendered",
 ];
 
 impl<P: Past> Asking<'_, P> {
     /// Why a declared object is as it is.
     pub(super) fn reconciled(&mut self, object: &ObjectRef) -> Result<Answer, P::Error> {
         let declared = self.declared(object)?;
-        let commit = if object.kind == kinds::KUSTOMIZATION.kind {
+        let is_applied = [kinds::KUSTOMIZATION.kind, kinds::HELM_RELEASE.kind];
+        let commit = if is_applied.contains(&object.kind.as_str()) {
             self.deployed(object)?
         } else {
             self.fetched(object, END)?.map(|(commit, record)| {
@@ -75,7 +77,7 @@ impl<P: Past> Asking<'_, P> {
         })
     }
 
-    /// What a Kustomization last deployed with success, and the record that says so.
+    /// What a Kustomization or HelmRelease last deployed with success, and the record that says so.
     fn deployed(
         &mut self,
         object: &ObjectRef,
@@ -84,7 +86,11 @@ impl<P: Past> Asking<'_, P> {
             return Ok(None);
         };
         self.chain.add(&record);
-        let commit = self.story(object, record.offset)?;
+        let mut commit = self.story(object, record.offset)?;
+        // What was taken over as it was found was never rendered.
+        if let (true, Event::Concluded(it)) = (commit.revision.is_empty(), &record.event) {
+            commit.revision.clone_from(&it.revision);
+        }
         Ok(Some((commit, record, "applied")))
     }
 
@@ -123,10 +129,10 @@ impl<P: Past> Asking<'_, P> {
             self.chain.add(&cause);
         }
         match begun {
-            Begun::Build(build) => {
-                let commit = Commit::of(build.artifact.as_ref());
-                if let Ok(spec) = serde_json::from_slice::<KustomizationSpec>(&build.spec) {
-                    self.fetch_of(&source_of(owner, &spec), &commit, ordered.offset)?;
+            Begun::Build(source, artifact) => {
+                let commit = Commit::of(artifact.as_ref().as_ref());
+                if let Some(source) = source {
+                    self.fetch_of(&source, &commit, ordered.offset)?;
                 }
                 Ok(commit)
             }
@@ -190,10 +196,10 @@ impl<P: Past> Asking<'_, P> {
         let Some(record) = self.concluded_ready(owner, END)? else {
             return Ok(None);
         };
-        let Some((_, Begun::Build(build))) = self.begun_before(owner, record.offset)? else {
+        let Some((_, Begun::Build(_, artifact))) = self.begun_before(owner, record.offset)? else {
             return Ok(None);
         };
-        let newest = Commit::of(build.artifact.as_ref());
+        let newest = Commit::of(artifact.as_ref().as_ref());
         if newest.revision == commit.revision {
             return Ok(None);
         }

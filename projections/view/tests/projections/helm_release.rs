@@ -4,13 +4,16 @@ use expect_test::{Expect, expect};
 use fluvial_api::HelmRelease;
 use fluvial_api::helm_release::{HelmReleaseStatus, ReleaseSnapshot, Snapshots};
 use fluvial_event::{
-    Artifact, ChartDeclared, Concluded, DeclareChart, Event, InspectRelease, Inventory,
-    InventoryEntry, ObjectRef, RecallRelease, ReleaseFailed, ReleaseInspected, ReleaseStored,
-    RenderRelease, ResourceObserved, StoreRelease, Waited, command,
+    Action, AppliedObject, ApplyObjects, Artifact, ChartDeclared, Concluded, DeclareChart, Event,
+    InspectRelease, Inventory, InventoryEntry, ObjectRef, ObjectsApplied, RecallRelease,
+    ReleaseFailed, ReleaseInspected, ReleaseRendered, ReleaseStored, RenderRelease, Rendered,
+    ResourceObserved, StoreRelease, Waited, command,
 };
 use fluvial_view::Projection;
 use fluvial_view::alert::{Alerts, Namespaces};
+use fluvial_view::history::History;
 use fluvial_view::notice::Notices;
+use fluvial_view::why::answer;
 use serde_json::{Value, json};
 
 use crate::story::{Told, declared, issued, observed, source};
@@ -74,16 +77,20 @@ fn snapshot(version: i64, status: &str) -> ReleaseSnapshot {
     }
 }
 
+fn archive() -> Artifact {
+    Artifact {
+        revision: "1.2.3".into(),
+        digest: "sha256:9abc".into(),
+        ..Artifact::default()
+    }
+}
+
 fn inspect(generation: i64) -> Event {
     issued(command::Kind::InspectRelease(Box::new(InspectRelease {
         object: Some(web()),
         generation,
         spec: recorded_spec(),
-        artifact: Some(Artifact {
-            revision: "1.2.3".into(),
-            digest: "sha256:9abc".into(),
-            ..Artifact::default()
-        }),
+        artifact: Some(archive()),
         ..InspectRelease::default()
     })))
     .into()
@@ -106,6 +113,7 @@ fn render(action: &str) -> Event {
         object: Some(web()),
         spec: recorded_spec(),
         action: action.into(),
+        artifact: Some(archive()),
         ..RenderRelease::default()
     })))
     .into()
@@ -572,4 +580,82 @@ fn an_alert_is_told_which_version_was_released() {
     assert_eq!(due.note.reason, "InstallSucceeded");
     assert_eq!(due.note.metadata["revision"], "1.2.3");
     assert_eq!(due.note.metadata["app-version"], "9");
+}
+
+/// Installed with one object, which was seen to be applied.
+fn deployed() -> (Told, ObjectRef) {
+    let object = ObjectRef {
+        group: "apps".into(),
+        version: "v1".into(),
+        kind: "Deployment".into(),
+        namespace: "apps".into(),
+        name: "web".into(),
+    };
+    let rendered = Rendered {
+        object: Some(object.clone()),
+        manifest: "m1".into(),
+        stage: 1,
+        ..Rendered::default()
+    };
+    let plan = ReleaseRendered {
+        object: Some(web()),
+        action: "install".into(),
+        version: 1,
+        objects: vec![rendered.clone()],
+        ..ReleaseRendered::default()
+    };
+    let order = ApplyObjects {
+        object: Some(web()),
+        objects: vec![rendered.clone()],
+        ..ApplyObjects::default()
+    };
+    let applied = ObjectsApplied {
+        object: Some(web()),
+        applied: vec![AppliedObject {
+            rendered: Some(rendered),
+            action: Action::Created.into(),
+            ..AppliedObject::default()
+        }],
+        ..ObjectsApplied::default()
+    };
+    let history = [snapshot(1, "deployed")];
+    let told = installing()
+        .so(plan)
+        .then(issued(command::Kind::ApplyObjects(order)))
+        .so(applied)
+        .then(store())
+        .so(stored("install", "InstallSucceeded", &history))
+        .then(Concluded {
+            changed: 1,
+            ..ended(true, false, "InstallSucceeded", &history)
+        });
+    (told, object)
+}
+
+#[test]
+fn what_is_released_says_of_which_chart_it_is() {
+    let (told, object) = deployed();
+    let said = |object: &ObjectRef| {
+        let end = told.records.last().unwrap().offset;
+        answer(&told, object, end).unwrap().unwrap().sentence
+    };
+    expect!["Deployment/apps/web is as chart version 1.2.3 says, applied at 2026-11-23T10:16:08.000Z (offset 9) by HelmRelease/apps/web; nothing newer comes: HelmChart/flux-system/apps-web is not there: create it, or correct the reference to it"].assert_eq(&said(&object));
+    expect!["HelmRelease/apps/web is at chart version 1.2.3, applied at 2026-11-23T10:16:11.000Z (offset 12); nothing newer comes: HelmChart/flux-system/apps-web is not there: create it, or correct the reference to it"].assert_eq(&said(&web()));
+}
+
+#[test]
+fn a_release_is_a_deployment_of_its_chart() {
+    let (told, object) = deployed();
+    let mut history = History::of(&web(), 5);
+    for record in &told.records {
+        history.apply(record);
+    }
+    let deployments: Vec<_> = history.deployments().collect();
+    assert_eq!(deployments.len(), 1);
+    let (newest, changed) = (&deployments[0], &deployments[0].objects[0]);
+    assert_eq!((newest.revision.as_str(), newest.changed), ("1.2.3", 1));
+    assert_eq!(
+        (changed.object.clone(), changed.action),
+        (object.to_string(), "created")
+    );
 }
