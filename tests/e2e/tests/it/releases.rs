@@ -1,6 +1,7 @@
 //! HelmReleases install, upgrade, test, roll back, heal and go, and the real helm sees each step as its own.
 
 mod chart;
+mod compared;
 pub(crate) mod crash;
 
 use fluvial_e2e::{PATIENCE, Scenario, Scene, condition, text};
@@ -37,6 +38,10 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     (
         "a-tenant-releases-only-what-it-may",
         a_tenant_releases_only_what_it_may,
+    ),
+    (
+        "a-chart-of-files-is-compared-with-its-release",
+        compared::a_chart_of_files_is_compared_with_its_release,
     ),
 ];
 
