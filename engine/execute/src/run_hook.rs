@@ -266,3 +266,70 @@ fn end_of(target: &Reference, live: &Value) -> Option<Result<(), String>> {
     let text = |field: &str| end[field].as_str().unwrap_or_default();
     failed(&format!("{}: {}", text("reason"), text("message")))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn hook(policies: &[&str]) -> Hook {
+        Hook {
+            delete_policies: policies.iter().map(|it| (*it).to_owned()).collect(),
+            ..Hook::default()
+        }
+    }
+
+    #[test]
+    fn a_hook_without_a_policy_is_deleted_before_the_next_of_its_name() {
+        for (policies, before, succeeded) in [
+            (&[][..], true, false),
+            (&[SUCCEEDED], false, true),
+            (&[SUCCEEDED, BEFORE_CREATION], true, true),
+        ] {
+            let hook = hook(policies);
+            let found = (
+                has_policy(&hook, BEFORE_CREATION),
+                has_policy(&hook, SUCCEEDED),
+            );
+            assert_eq!(found, (before, succeeded), "{policies:?}");
+            assert!(!has_policy(&hook, FAILED));
+        }
+    }
+
+    #[test]
+    fn a_job_and_a_pod_say_how_they_ended() {
+        let job = Reference::new("batch/v1", "Job", "team", "a");
+        let pod = Reference::new("v1", "Pod", "team", "a");
+        let condition = |aspect: &str, status: &str| {
+            json!({"status": {"conditions": [
+                {"type": "SuccessCriteriaMet", "status": "True"},
+                {"type": aspect, "status": status, "reason": "DeadlineExceeded", "message": "too slow"},
+            ]}})
+        };
+        let phase = |phase: &str| json!({"status": {"phase": phase}});
+        for (target, live, expected) in [
+            (&job, json!({}), None),
+            (&job, condition("Complete", "True"), Some(Ok(()))),
+            (&job, condition("Failed", "False"), None),
+            (
+                &job,
+                condition("Failed", "True"),
+                Some(Err(
+                    "Job/team/a failed: DeadlineExceeded: too slow".to_owned()
+                )),
+            ),
+            (&pod, phase("Running"), None),
+            (&pod, phase("Succeeded"), Some(Ok(()))),
+            (
+                &pod,
+                phase("Failed"),
+                Some(Err(
+                    "Pod/team/a failed: its containers ended with an error".to_owned()
+                )),
+            ),
+        ] {
+            assert_eq!(end_of(target, &live), expected, "{live}");
+        }
+    }
+}

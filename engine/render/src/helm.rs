@@ -222,3 +222,6 @@ pub(crate) enum Answer {
     Record(ReadRecord),
     Refused(Refusal),
 }
+
+#[cfg(test)]
+mod tests;

@@ -432,3 +432,33 @@ fn a_key_left_to_its_default_finds_its_item() {
     port.as_object_mut().unwrap().remove("f:protocol");
     assert_eq!(projection(&desired, &live).get(SURPLUS), None);
 }
+
+#[test]
+fn what_is_left_to_others_is_neither_compared_nor_changed() {
+    let manifest = json!({"spec": {"replicas": 1, "a/b": 1, "ports": [{"port": 80}], "only": 1}});
+    let live = json!({"spec": {"replicas": 4, "a/b": 2, "ports": [{"port": 81}], "more": 1}});
+    let pointers =
+        |list: &[&str]| -> Vec<String> { list.iter().map(|it| (*it).to_owned()).collect() };
+    for (ignored, compared, applied) in [
+        (
+            &["/spec/replicas"][..],
+            json!({"spec": {"a/b": 1, "ports": [{"port": 80}], "only": 1}}),
+            json!({"spec": {"replicas": 4, "a/b": 1, "ports": [{"port": 80}], "only": 1}}),
+        ),
+        (
+            &["/spec/a~1b", "/spec/ports/0/port"],
+            json!({"spec": {"replicas": 1, "ports": [{}], "only": 1}}),
+            json!({"spec": {"replicas": 1, "a/b": 2, "ports": [{"port": 81}], "only": 1}}),
+        ),
+        // What the live object does not have is not given to it, and what the manifest does not say is not said.
+        (
+            &["/spec/only", "/spec/more", "/spec/ports/7", ""],
+            json!({"spec": {"replicas": 1, "a/b": 1, "ports": [{"port": 80}]}}),
+            json!({"spec": {"replicas": 1, "a/b": 1, "ports": [{"port": 80}]}}),
+        ),
+    ] {
+        let ignored = pointers(ignored);
+        assert_eq!(*without(&manifest, &ignored), compared, "{ignored:?}");
+        assert_eq!(*leave(&manifest, &live, &ignored), applied, "{ignored:?}");
+    }
+}
