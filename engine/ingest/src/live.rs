@@ -269,3 +269,101 @@ impl Watcher for Live {
         self.said.clear();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, RwLock};
+
+    use fluvial_event::{
+        ApplyObjects, Chain, Command, CommandIssued, Draft, Event, Head, Id, Rendered,
+        ResourceObserved, Timestamp, command,
+    };
+    use fluvial_log::Key;
+    use fluvial_log::memory::MemoryBlobs;
+
+    use super::*;
+    use crate::hear::{Heard, Listener};
+
+    fn object(group: &str, kind: &str, name: &str) -> ObjectRef {
+        ObjectRef {
+            group: group.into(),
+            version: "v1".into(),
+            kind: kind.into(),
+            namespace: "team".into(),
+            name: name.into(),
+        }
+    }
+
+    /// A Kustomization that owns the ConfigMap `a`, and a HelmRelease that owns `b`.
+    fn world() -> World {
+        let mut world = World::default();
+        let mut chain = Chain::new(Head::default(), 1);
+        let mut tell = |event: Event| {
+            let record = chain.seal(Draft::news(event), Id::NONE, Timestamp::default());
+            world.evolve(&record);
+        };
+        for (group, kind, owned) in [
+            ("kustomize.toolkit.fluxcd.io", "Kustomization", "a"),
+            ("helm.toolkit.fluxcd.io", "HelmRelease", "b"),
+        ] {
+            let owner = object(group, kind, "web");
+            tell(
+                ResourceObserved {
+                    object: Some(owner.clone()),
+                    uid: kind.into(),
+                    ..ResourceObserved::default()
+                }
+                .into(),
+            );
+            let apply = ApplyObjects {
+                object: Some(owner),
+                objects: vec![Rendered {
+                    object: Some(object("", "ConfigMap", owned)),
+                    manifest: "m1".into(),
+                    stage: 1,
+                    ..Rendered::default()
+                }],
+                ..ApplyObjects::default()
+            };
+            let kind = Some(command::Kind::ApplyObjects(apply));
+            tell(
+                CommandIssued {
+                    command: Some(Command { kind }),
+                }
+                .into(),
+            );
+        }
+        world
+    }
+
+    #[test]
+    fn a_list_of_what_one_kind_of_owner_has_says_nothing_of_the_others() {
+        let world = world();
+        let scopes = wanted(&world);
+        let labels: Vec<_> = scopes.iter().map(Scope::label).collect();
+        assert_eq!(
+            labels,
+            [Some(label::KUSTOMIZATION_NAME), Some(MANAGED_BY_HELM)]
+        );
+        let known = Known::new(
+            Arc::new(RwLock::new(world)),
+            Arc::new(MemoryBlobs::default()),
+            Key::from_bytes([0; 32]),
+        );
+        for (scope, expected) in scopes.into_iter().zip(["a", "b"]) {
+            let nothing = [
+                Heard::ListStarted,
+                Heard::ListEnded {
+                    resource_version: "7".into(),
+                },
+            ];
+            let drafts = Listener::live(scope, known.clone()).hear(nothing, 0);
+            let gone: Vec<_> = drafts
+                .iter()
+                .filter_map(|draft| draft.event.object())
+                .map(|object| object.name.as_str())
+                .collect();
+            assert_eq!(gone, [expected]);
+        }
+    }
+}
