@@ -49,7 +49,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Install(args) => install::run(&globals, &args).await,
         Command::Log(args) => log::run(&args),
         Command::Reconcile(args) => reconcile::run(&globals, &args).await,
-        Command::Render(args) => render::run(&args),
+        Command::Render(args) => render::run(&globals, &args),
         Command::Replay(args) => replay::run(&args),
         Command::Resume(args) => suspend::resume(&globals, &args).await,
         Command::Rollback(args) => rollback::run(&globals, &args).await,

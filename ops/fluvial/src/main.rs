@@ -33,7 +33,7 @@ fn main() -> ExitCode {
     let cli = Cli::read();
     // Rendering needs no runtime, whose threads cost more than a small build.
     let done = if let Command::Render(args) = &cli.command {
-        commands::render::run(args)
+        commands::render::run(&cli.globals, args)
     } else {
         on_runtime(cli)
     };

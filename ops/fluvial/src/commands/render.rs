@@ -11,6 +11,8 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand};
 
+use crate::connect::Globals;
+
 /// Render manifests, as the tools that they are written for do
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
@@ -38,9 +40,9 @@ enum What {
     Kustomize(kustomize::KustomizeArgs),
 }
 
-pub(crate) fn run(args: &RenderArgs) -> Result<ExitCode> {
+pub(crate) fn run(globals: &Globals, args: &RenderArgs) -> Result<ExitCode> {
     match &args.what {
-        What::Helm(args) => helm::run(args),
+        What::Helm(args) => helm::run(globals, args),
         What::Kustomize(args) => kustomize::run(args),
     }
 }

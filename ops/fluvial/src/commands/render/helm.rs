@@ -16,7 +16,10 @@ use fluvial_helm::{
 };
 
 use super::chart;
+use crate::connect::Globals;
 use crate::output;
+
+const NAMESPACE: &str = "default";
 
 #[derive(Args, Debug)]
 #[expect(
@@ -28,7 +31,7 @@ pub(super) struct HelmArgs {
     #[arg(required = true, num_args = 1..=2, value_names = ["NAME", "CHART"])]
     name_and_chart: Vec<String>,
     /// The namespace of the release
-    #[arg(short, long, default_value = "default")]
+    #[arg(short, long, default_value = NAMESPACE)]
     namespace: String,
     #[command(flatten)]
     values: ValueArgs,
@@ -196,7 +199,7 @@ struct Accepted {
     wait_for_jobs: bool,
 }
 
-pub(super) fn run(args: &HelmArgs) -> Result<ExitCode> {
+pub(super) fn run(globals: &Globals, args: &HelmArgs) -> Result<ExitCode> {
     args.refused.check()?;
     let (name, path) = args.name_and_chart()?;
     let mut capabilities = Capabilities::default();
@@ -215,7 +218,7 @@ pub(super) fn run(args: &HelmArgs) -> Result<ExitCode> {
         &values,
         &Options {
             name,
-            namespace: args.namespace.clone(),
+            namespace: args.namespace(globals).to_owned(),
             is_upgrade: args.is_upgrade,
             capabilities,
             skip_schema: args.skip_schema_validation,
@@ -249,6 +252,15 @@ pub(crate) fn seed() -> Result<[u8; 32]> {
 }
 
 impl HelmArgs {
+    /// Only what was typed: $FLUX_SYSTEM_NAMESPACE is where Flux's objects are, and no release's.
+    fn namespace(&self, globals: &Globals) -> &str {
+        if globals.is_namespace_typed {
+            &self.namespace
+        } else {
+            NAMESPACE
+        }
+    }
+
     fn name_and_chart(&self) -> Result<(String, &Path)> {
         match self.name_and_chart.as_slice() {
             [name, chart] => {
@@ -444,5 +456,36 @@ impl Refused {
             bail!("cannot ask {url}: nothing is fetched; run `helm pull` first, and name the file");
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::{Globals, HelmArgs};
+
+    #[derive(Parser)]
+    struct Everywhere {
+        #[command(flatten)]
+        globals: Globals,
+    }
+
+    #[derive(Parser)]
+    struct Here {
+        #[command(flatten)]
+        args: HelmArgs,
+    }
+
+    #[test]
+    fn a_release_is_in_the_namespace_that_was_typed_or_in_default() {
+        let everywhere = |is_namespace_typed| Globals {
+            is_namespace_typed,
+            ..Everywhere::parse_from(["fluvial"]).globals
+        };
+        // What was not typed comes from the environment, as if somebody had set it here.
+        let here = Here::parse_from(["helm", "redis", "./redis", "-n", "somewhere"]).args;
+        assert_eq!(here.namespace(&everywhere(true)), "somewhere");
+        assert_eq!(here.namespace(&everywhere(false)), "default");
     }
 }
