@@ -369,6 +369,16 @@ impl HelmRelease {
                 .map(|it| Name::of(&it))
                 .collect()
         };
+        let is_current = self
+            .core
+            .attempt
+            .as_ref()
+            .is_some_and(|it| it.generation == self.core.declared.generation);
+        if let Some(spec) = self.spec.as_ref().filter(|_| is_current && kind.releases()) {
+            let status = &mut self.core.status;
+            status.observed_post_renderers_digest = spec.post_renderers_digest();
+            status.observed_common_metadata_digest = spec.common_metadata_digest();
+        }
         if matches!(kind, Kind::Install | Kind::Upgrade) {
             self.core.digest.clone_from(&action.digest);
             let definitions: Vec<_> = action

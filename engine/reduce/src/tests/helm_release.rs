@@ -448,3 +448,23 @@ fn the_object_is_ignored_where_it_is_not_rendered() {
     let owned = crate::Owned::released(ignored);
     assert!(!crate::helm_release::has_drifted(&owned, None));
 }
+
+#[test]
+fn what_is_done_after_rendering_is_released_again_only_when_it_changes() {
+    let it = release();
+    let marked = json!({"commonMetadata": {"labels": {"team": "a"}}});
+    let deployed = snapshot(1, "deployed", "c1");
+    for (next, expected) in [
+        (marked.clone(), "ready InstallSucceeded"),
+        (
+            json!({"commonMetadata": {"labels": {"team": "b"}}}),
+            "render upgrade v2",
+        ),
+        (json!({}), "render upgrade v2"),
+    ] {
+        let mut script = installed(marked.clone());
+        assert_eq!(script.tell(declared(2, next.clone()).into()), ["inspect"]);
+        let said = script.answer(&it, inspected("c1", Some(&deployed)));
+        assert_eq!(said, [expected], "{next}");
+    }
+}
