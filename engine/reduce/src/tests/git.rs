@@ -14,10 +14,10 @@ fn asked(script: &Script) -> (i64, String) {
         let Event::CommandIssued(issued) = &record.event else {
             return None;
         };
-        match issued.command.as_ref()?.kind.as_ref()? {
-            command::Kind::FetchGit(fetch) => Some((fetch.generation, fetch.observed.clone())),
-            _ => None,
-        }
+        let Some(command::Kind::FetchGit(fetch)) = &issued.command.as_ref()?.kind else {
+            return None;
+        };
+        Some((fetch.generation, fetch.observed.clone()))
     });
     fetch.unwrap()
 }
