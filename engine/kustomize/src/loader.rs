@@ -123,7 +123,7 @@ impl<'a> Loader<'a> {
         }
         let Some(asked) = self.asked else {
             return Err(Error::new(format!(
-                "{path:?} is remote, and a build fetches nothing; copy it into the repository, or make it a source of its own"
+                "{path:?} is remote, and a build fetches nothing; copy it into the repository, make it a source of its own, or render with --allow-remote"
             )));
         };
         if self.leads_back(path) {

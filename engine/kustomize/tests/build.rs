@@ -256,7 +256,7 @@ fn build_metadata_says_where_objects_come_from() {
 
 #[test]
 fn refusals_name_the_file_the_line_and_the_field() {
-    let remote = "\"https://example.com/x\" is remote, and a build fetches nothing; copy it into the repository, or make it a source of its own";
+    let remote = "\"https://example.com/x\" is remote, and a build fetches nothing; copy it into the repository, make it a source of its own, or render with --allow-remote";
     let cases: [(&str, String); 12] = [
         ("resources: [cm.yaml]\nfoo: 1\n", "line 2: foo: unknown field; remove it, or check its spelling and indentation".into()),
         ("resources: [cm.yaml]\npatches:\n- target: {kindd: A}\n", "line 3: patches[0].target.kindd: unknown field; remove it, or check its spelling and indentation".into()),

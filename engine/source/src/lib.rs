@@ -12,6 +12,7 @@
 mod address;
 pub mod archive;
 mod error;
+mod file;
 mod git;
 pub mod helm;
 mod hex;
@@ -23,6 +24,7 @@ mod secret;
 mod web;
 
 pub use crate::error::{Error, Retry};
+pub use crate::file::fetch_file;
 pub use crate::git::{Commit, Fetched, Person, Resolved, fetch, resolve};
 pub use crate::ignore::{IGNORE_FILE, Ignore};
 pub use crate::limits::Limits;

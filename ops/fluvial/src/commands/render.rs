@@ -3,6 +3,7 @@
 pub(crate) mod chart;
 pub(crate) mod helm;
 mod kustomize;
+mod remote;
 
 use std::fs;
 use std::path::Path;
@@ -36,6 +37,7 @@ enum What {
     #[command(after_help = "Examples:
   fluvial render kustomize ./apps/production
   fluvial render kustomize --load-restrictor LoadRestrictionsNone ./apps
+  fluvial render kustomize --allow-remote ./apps   # fetches bases and files that are named by URL
   fluvial render kustomize -o ./rendered ./apps   # a file for each object, if ./rendered is a folder")]
     Kustomize(kustomize::KustomizeArgs),
 }

@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use fluvial_kustomize::{Options, Reorder, Restriction, build, file_names};
 use fluvial_manifest::yaml;
 
-use super::write;
+use super::{remote, write};
 use crate::{disk, output};
 
 #[derive(Args, Debug)]
@@ -25,6 +25,9 @@ pub(super) struct KustomizeArgs {
     /// Label every object with app.kubernetes.io/managed-by
     #[arg(long)]
     enable_managedby_label: bool,
+    /// Fetch bases and files that are named by URL (git, http), which are refused otherwise; without submodules
+    #[arg(long)]
+    allow_remote: bool,
     /// Write to this file, or one file for each object into this folder
     #[arg(short, long, value_name = "PATH")]
     output: Option<PathBuf>,
@@ -112,7 +115,11 @@ pub(super) fn run(args: &KustomizeArgs) -> Result<ExitCode> {
     let shown = args.directory.display();
     let (tree, path) =
         disk::read(&args.directory).with_context(|| format!("cannot read {shown}"))?;
-    let objects = build(&tree, &path, &options)?;
+    let objects = if args.allow_remote {
+        remote::build(&tree, &path, options)?
+    } else {
+        build(&tree, &path, &options)?
+    };
     match &args.output {
         None => output::print(&yaml::to_multi(&objects))?,
         Some(folder) if folder.is_dir() => {
