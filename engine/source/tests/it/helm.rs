@@ -2,7 +2,7 @@
 
 mod files;
 mod registry;
-mod shelf;
+pub(crate) mod shelf;
 
 use std::time::Duration;
 

@@ -8,7 +8,7 @@ use std::thread;
 
 /// What a path is answered with.
 #[derive(Clone)]
-pub(super) enum Answer {
+pub(crate) enum Answer {
     /// A status, headers and a body.
     Whole(u16, Vec<(&'static str, String)>, Vec<u8>),
     /// Answers 304 to those who know this tag, and with the body to others.
@@ -23,20 +23,20 @@ pub(super) enum Answer {
 
 /// One question.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Asked {
-    pub(super) target: String,
-    pub(super) headers: BTreeMap<String, String>,
+pub(crate) struct Asked {
+    pub(crate) target: String,
+    pub(crate) headers: BTreeMap<String, String>,
 }
 
 /// The server. It ends with the test's process.
-pub(super) struct Shelf {
+pub(crate) struct Shelf {
     address: SocketAddr,
     answers: Arc<Mutex<BTreeMap<String, Answer>>>,
     asked: Arc<Mutex<Vec<Asked>>>,
 }
 
 impl Shelf {
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let this = Self {
             address: listener.local_addr().unwrap(),
@@ -53,38 +53,38 @@ impl Shelf {
         this
     }
 
-    pub(super) fn put(&self, target: &str, answer: Answer) {
+    pub(crate) fn put(&self, target: &str, answer: Answer) {
         self.answers
             .lock()
             .unwrap()
             .insert(target.to_owned(), answer);
     }
 
-    pub(super) fn body(&self, target: &str, body: impl Into<Vec<u8>>) {
+    pub(crate) fn body(&self, target: &str, body: impl Into<Vec<u8>>) {
         self.put(target, Answer::Whole(200, Vec::new(), body.into()));
     }
 
     /// Sends who asks elsewhere.
-    pub(super) fn redirect(&self, target: &str, to: &str) {
+    pub(crate) fn redirect(&self, target: &str, to: &str) {
         let location = vec![("Location", to.to_owned())];
         self.put(target, Answer::Whole(302, location, Vec::new()));
     }
 
-    pub(super) fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
     /// `127.0.0.1:port`.
-    pub(super) fn host(&self) -> String {
+    pub(crate) fn host(&self) -> String {
         self.address.to_string()
     }
 
-    pub(super) fn asked(&self) -> Vec<Asked> {
+    pub(crate) fn asked(&self) -> Vec<Asked> {
         self.asked.lock().unwrap().clone()
     }
 
     /// What was shown to prove who asks, question by question.
-    pub(super) fn proofs(&self) -> Vec<Option<String>> {
+    pub(crate) fn proofs(&self) -> Vec<Option<String>> {
         let asked = self.asked().into_iter();
         asked
             .map(|asked| asked.headers.get("authorization").cloned())
