@@ -60,11 +60,11 @@ impl Audit {
         Ok(requests)
     }
 
-    /// Waits until the engine asks nothing any more, but whether the Lease is still its own. When it looks
-    /// there after its last record, every two and a half seconds, it notes the head of its log: that is the
-    /// last of the work, and no part of the rest.
+    /// Waits until the engine asks nothing any more, but whether the Lease is still its own. It notes the head
+    /// of its log there, once in a quarter of a minute at most: after the last record that is the last of the
+    /// work, and no part of the rest.
     pub(crate) async fn until_quiet(&mut self) -> Result<()> {
-        const QUIET: Duration = Duration::from_secs(4);
+        const QUIET: Duration = Duration::from_secs(20);
         const LOOK: Duration = Duration::from_millis(200);
         const PATIENCE: Duration = Duration::from_mins(1);
         let began = Instant::now();
