@@ -6,11 +6,12 @@ use fluvial_apply::Owner;
 use fluvial_cluster::Retry;
 use fluvial_event::{Event, InspectRelease, ObjectRef, ReleaseFailed, ReleaseInspected, Rendered};
 use fluvial_helm::release::Record;
+use fluvial_helm::release::storage::snapshot;
 use fluvial_render::Refusal;
 use fluvial_render::helm::{ChartValues, RecordJob, ValuesJob};
 
 use crate::released::ignored;
-use crate::storage::{Storage, snapshot};
+use crate::storage::Storage;
 use crate::{Executor, Trouble, named, parsed, values};
 
 /// What was found, or why nothing can be.
@@ -78,7 +79,7 @@ impl Executor {
             Ok(all) => all,
             Err(error) => return unreadable(error),
         };
-        let Some(newest) = all.last() else {
+        let Some(newest) = all.records.last() else {
             return Ok(Ok(None));
         };
         let record = newest.record();

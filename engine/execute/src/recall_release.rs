@@ -5,7 +5,7 @@ use fluvial_api::helm_release::ReleaseSnapshot;
 use fluvial_apply::Owner;
 use fluvial_cluster::{Cause, Reference, Retry};
 use fluvial_event::{Event, ObjectRef, RecallRelease, ReleaseRendered};
-use fluvial_helm::release::{Info, Record};
+use fluvial_helm::release::{Record, storage};
 use fluvial_render::Refusal;
 use fluvial_render::helm::RecordJob;
 
@@ -32,31 +32,28 @@ impl Executor {
         let target: ReleaseSnapshot = serde_json::from_str(&command.snapshot)
             .map_err(|error| Trouble::Command(error.to_string()))?;
         let account = spec.service_account_name.as_deref().unwrap_or_default();
-        let storage = Storage {
+        let records = Storage {
             cluster: self.acting_as(object, account)?,
             namespace: command.storage_namespace.clone(),
             name: target.name.clone(),
         };
-        let all = match storage.all().await {
+        let all = match records.all().await {
             Ok(all) => all,
             Err(error) => return self.unreadable_as(object, account, error).await,
         };
         let is_rollback = command.action == "rollback";
-        let found = all.iter().find(|it| it.version == target.version);
-        // What is uninstalled is whatever is newest, as by helm.
-        let is_removal = command.action.starts_with("uninstall");
-        let found = if is_removal { all.last() } else { found };
+        let all = all.records;
+        let found = storage::meant(&all, command, target.version);
         let Some(found) = found else {
             return Ok(Err(missing(&target, is_rollback)));
         };
         let mut record = match found.record() {
             Ok(record) => record,
-            Err(why) => return Ok(Err(broken(&storage, found.version, &why))),
+            Err(why) => return Ok(Err(broken(&records, found.version, &why))),
         };
         if is_rollback {
             let newest = all.last().and_then(|it| it.record().ok());
-            let first = newest.and_then(|it| it.info.first_deployed);
-            rolled_back(&mut record, command, first);
+            storage::roll_back(&mut record, command, newest);
         }
         self.recalled(object, spec, command, &record).await
     }
@@ -135,18 +132,4 @@ fn missing(target: &ReleaseSnapshot, is_rollback: bool) -> Refusal {
             target.full_name()
         ),
     }
-}
-
-/// Makes a record that goes back to this one. helm v4.3: `prepareRollback` in `pkg/action/rollback.go`.
-fn rolled_back(record: &mut Record, command: &RecallRelease, first_deployed: Option<String>) {
-    let notes = std::mem::take(&mut record.info.notes);
-    record.info = Info {
-        first_deployed: first_deployed.or_else(|| record.info.first_deployed.clone()),
-        last_deployed: Some(command.at.clone()),
-        rollback_revision: record.version,
-        notes,
-        ..Info::default()
-    };
-    record.version = command.version;
-    "ssa".clone_into(&mut record.apply_method);
 }

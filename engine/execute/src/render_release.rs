@@ -5,6 +5,7 @@ use fluvial_api::helm_release::origin_labels;
 use fluvial_apply::Owner;
 use fluvial_cluster::{Cause, Error, Reference, Retry, Selector};
 use fluvial_event::{Event, ObjectRef, ReleaseRendered, RenderRelease, Timestamp};
+use fluvial_helm::release::storage::before;
 use fluvial_helm::release::{Info, Record};
 use fluvial_manifest::{Map, object};
 use fluvial_render::Refusal;
@@ -143,11 +144,7 @@ impl Executor {
             Ok(all) => all,
             Err(error) => return unreadable(error),
         };
-        let older = || all.iter().filter(|it| it.version < command.version).rev();
-        let Some(last) = older()
-            .find(|it| it.status == "deployed")
-            .or_else(|| older().next())
-        else {
+        let Some(last) = before(&all.records, command.version) else {
             return Ok(Ok(Before::default()));
         };
         Ok(match last.record() {

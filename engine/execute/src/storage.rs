@@ -6,10 +6,9 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use fluvial_api::helm_release::ReleaseSnapshot;
 use fluvial_api::kinds;
 use fluvial_cluster::{Cluster, Delete, Error, Reference, Selector};
-use fluvial_event::Timestamp;
+use fluvial_helm::release::storage::Stored;
 use fluvial_helm::release::{Record, SECRET_KEY, SECRET_TYPE};
 use serde_json::{Value, json};
 
@@ -23,43 +22,35 @@ pub(crate) struct Storage {
     pub(crate) name: String,
 }
 
-/// A record as it is stored.
-pub(crate) struct Stored {
-    pub(crate) version: i64,
-    /// Helm's word for its state, by its label.
-    pub(crate) status: String,
-    /// Which attempt wrote it last; empty for one of helm's.
-    pub(crate) attempt: String,
-    resource_version: String,
-    packed: Vec<u8>,
+/// Every record of a release, as it was read.
+#[derive(Default)]
+pub(crate) struct All {
+    /// The oldest first.
+    pub(crate) records: Vec<Stored>,
+    /// The resource version of each Secret by the revision of its record.
+    read: BTreeMap<i64, String>,
 }
 
-impl Stored {
-    fn of(secret: &Value) -> Option<Self> {
-        let text = |pointer: &str| secret.pointer(pointer).and_then(Value::as_str);
-        let packed = text(&format!("/data/{SECRET_KEY}"))?;
-        Some(Self {
-            version: text("/metadata/labels/version")?.parse().ok()?,
-            status: text("/metadata/labels/status").unwrap_or_default().into(),
-            attempt: secret["metadata"]["annotations"][ATTEMPT]
-                .as_str()
-                .unwrap_or_default()
-                .into(),
-            resource_version: text("/metadata/resourceVersion")?.into(),
-            // The API server admits valid base64 only.
-            packed: STANDARD.decode(packed).ok()?,
-        })
-    }
-
-    /// The record itself.
-    pub(crate) fn record(&self) -> Result<Record, String> {
-        Record::decode(&self.packed)
-    }
+/// The record of a Secret, and the resource version of that.
+fn stored(secret: &Value) -> Option<(Stored, String)> {
+    let text = |pointer: &str| secret.pointer(pointer).and_then(Value::as_str);
+    let packed = text(&format!("/data/{SECRET_KEY}"))?;
+    let stored = Stored {
+        version: text("/metadata/labels/version")?.parse().ok()?,
+        status: text("/metadata/labels/status").unwrap_or_default().into(),
+        attempt: secret["metadata"]["annotations"][ATTEMPT]
+            .as_str()
+            .unwrap_or_default()
+            .into(),
+        // The API server admits valid base64 only.
+        packed: STANDARD.decode(packed).ok()?,
+    };
+    Some((stored, text("/metadata/resourceVersion")?.into()))
 }
 
 impl Storage {
-    /// Every record, the oldest first. What only looks like one is left out.
-    pub(crate) async fn all(&self) -> Result<Vec<Stored>, Error> {
+    /// Every record. What only looks like one is left out.
+    pub(crate) async fn all(&self) -> Result<All, Error> {
         let resource = self.cluster.resource("", "v1", "Secret").await?;
         let selector = Selector {
             namespace: self.namespace.clone(),
@@ -67,8 +58,12 @@ impl Storage {
             fields: format!("type={SECRET_TYPE}"),
         };
         let secrets = self.cluster.list_all(&resource, &selector).await?;
-        let mut all: Vec<_> = secrets.iter().filter_map(Stored::of).collect();
-        all.sort_by_key(|it| it.version);
+        let mut all = All::default();
+        for (stored, resource_version) in secrets.iter().filter_map(stored) {
+            all.read.insert(stored.version, resource_version);
+            all.records.push(stored);
+        }
+        all.records.sort_by_key(|it| it.version);
         Ok(all)
     }
 
@@ -95,10 +90,10 @@ impl Storage {
         created.await.map(drop)
     }
 
-    /// Writes a record over what is stored of its version, if that is still what was read.
+    /// Writes a record over what is stored of its version, if that is still what `all` shows.
     pub(crate) async fn update(
         &self,
-        stored: &Stored,
+        all: &All,
         record: &Record,
         attempt: &str,
     ) -> Result<(), Error> {
@@ -108,7 +103,7 @@ impl Storage {
         labels.insert("createdAt".to_owned(), None);
         let patch = json!({
             "metadata": {
-                "resourceVersion": stored.resource_version,
+                "resourceVersion": all.read.get(&record.version),
                 "labels": labels,
                 "annotations": {ATTEMPT: attempt},
             },
@@ -132,55 +127,9 @@ fn now_seconds() -> i64 {
     i64::try_from(now.unwrap_or_default().as_secs()).unwrap_or(i64::MAX)
 }
 
-/// An entry of `status.history` for a record. helm-controller: `ObservedToSnapshot`.
-pub(crate) fn snapshot(record: &Record, oci_digest: &str) -> ReleaseSnapshot {
-    let metadata = |field: &str| record.chart_metadata(field).to_owned();
-    let time = |time: &Option<String>| time.as_deref().map(seconds);
-    ReleaseSnapshot {
-        api_version: ReleaseSnapshot::API_VERSION.to_owned(),
-        digest: record.digest(oci_digest),
-        name: record.name.clone(),
-        namespace: record.namespace.clone(),
-        version: record.version,
-        status: record.info.status.clone(),
-        action: String::new(),
-        chart_name: metadata("name"),
-        chart_version: metadata("version"),
-        app_version: metadata("appVersion"),
-        config_digest: record.config_digest(),
-        first_deployed: time(&record.info.first_deployed).unwrap_or_default(),
-        last_deployed: time(&record.info.last_deployed).unwrap_or_default(),
-        deleted: time(&record.info.deleted),
-        test_hooks: None,
-        oci_digest: oci_digest.to_owned(),
-    }
-}
-
-/// A time in RFC 3339, in UTC and whole seconds, as Kubernetes writes it.
-fn seconds(time: &str) -> String {
-    let Ok(read) = time.parse::<Timestamp>() else {
-        return time.to_owned();
-    };
-    let text = read.to_string();
-    let seconds = text.split_once('.').map_or(text.as_str(), |it| it.0);
-    format!("{}Z", seconds.trim_end_matches('Z'))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_are_those_of_kubernetes() {
-        for (time, expected) in [
-            ("2026-11-23T10:16:01.123456789Z", "2026-11-23T10:16:01Z"),
-            ("2026-11-23T12:16:01+02:00", "2026-11-23T10:16:01Z"),
-            ("2026-11-23T10:16:01Z", "2026-11-23T10:16:01Z"),
-            ("soon", "soon"),
-        ] {
-            assert_eq!(seconds(time), expected);
-        }
-    }
 
     #[test]
     fn what_is_stored_is_read_back_and_what_only_looks_so_is_not() {
@@ -199,19 +148,20 @@ mod tests {
         };
         let packed = STANDARD.encode(record.encode());
         let labels = json!(record.labels(1, true));
-        let stored = Stored::of(&secret(labels.clone(), &packed)).unwrap();
+        let (read, resource_version) = stored(&secret(labels.clone(), &packed)).unwrap();
         assert_eq!(
             (
-                stored.version,
-                stored.status.as_str(),
-                stored.attempt.as_str()
+                read.version,
+                read.status.as_str(),
+                read.attempt.as_str(),
+                resource_version.as_str(),
             ),
-            (3, "deployed", "a")
+            (3, "deployed", "a", "7")
         );
-        assert_eq!(stored.record().unwrap(), record);
-        assert!(Stored::of(&secret(json!({"version": "x"}), &packed)).is_none());
-        assert!(Stored::of(&json!({"metadata": {"labels": labels}})).is_none());
-        let broken = Stored::of(&secret(labels, "AAAA")).unwrap();
+        assert_eq!(read.record().unwrap(), record);
+        assert!(stored(&secret(json!({"version": "x"}), &packed)).is_none());
+        assert!(stored(&json!({"metadata": {"labels": labels}})).is_none());
+        let (broken, _) = stored(&secret(labels, "AAAA")).unwrap();
         assert!(
             broken
                 .record()

@@ -17,6 +17,7 @@ mod error;
 mod failure;
 mod files;
 pub mod glob;
+pub mod hook;
 pub mod ignore;
 pub mod manifests;
 mod metadata;

@@ -6,6 +6,7 @@
 
 mod chart;
 mod json;
+pub mod storage;
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
