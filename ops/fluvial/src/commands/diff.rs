@@ -1,6 +1,7 @@
 //! `fluvial diff`: two points in time, or local files and the cluster.
 
 mod changes;
+mod comparison;
 mod helm_release;
 mod kustomization;
 mod live;

@@ -14,9 +14,6 @@ use super::report;
 use crate::output::{self, Plain};
 use crate::say;
 
-/// Objects that are asked for at a time.
-pub(super) const AT_A_TIME: usize = 8;
-
 /// What would become of one object, and where it is a Kustomization, of its objects.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]

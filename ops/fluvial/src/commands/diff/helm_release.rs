@@ -7,20 +7,18 @@ use anyhow::{Context as _, Error, Result, bail, ensure};
 use clap::{ArgAction, Args};
 use fluvial_api::helm_release::{CrdsPolicy, origin_labels};
 use fluvial_api::{HelmRelease, kinds};
-use fluvial_apply::prune::{Fate, fate};
-use fluvial_apply::{Inventory, Object, Owner, normalize};
+use fluvial_apply::{Object, Owner};
 use fluvial_cluster::{Apply, Cluster, Reference, Takeover};
-use fluvial_execute::{look_up, scopes, values};
+use fluvial_execute::{look_up, values};
 use fluvial_manifest::{ObjectId, Value, object, yaml};
 use fluvial_render::helm::{
     PostRendering, ReleaseJob, RenderedRelease, ValuesJob, compose_here, release_here,
 };
-use fluvial_view::difference::Secrets;
-use futures::{StreamExt as _, stream};
 use indicatif::ProgressBar;
 
-use super::changes::{self, AT_A_TIME, Change, change};
-use super::live::{self, Action, Preview};
+use super::changes::{self, Change};
+use super::comparison::Comparison;
+use super::live::{self, Action};
 use crate::commands::render::chart;
 use crate::commands::render::helm::{now, seed};
 use crate::connect::Globals;
@@ -132,42 +130,48 @@ impl Diff {
         let rendered = self.render(path).await?;
         let definitions = self.definitions(rendered.definitions).await?;
         let objects = rendered.objects.into_iter().map(|it| it.value).collect();
-        let set = self.normalized(objects).await?;
+        let comparison = self.comparison();
+        let set = comparison.normalized(objects).await?;
         self.bar.set_message(format!("running dry-run in {name}"));
         let all: Vec<_> = definitions.iter().chain(&set).collect();
         let made = |place: &Reference| {
             live::makes(&definitions, place) || live::makes(&set, place) || self.makes(place)
         };
-        let (made, how) = (&made, &apply());
-        let force = self.release.spec.upgrade.force;
-        let previews: Vec<_> = stream::iter(&all)
-            .map(|it| live::preview(&self.cluster, it, made, force, how))
-            .buffered(AT_A_TIME)
-            .collect()
-            .await;
-        let live = previews.iter().flatten().map(|it| &it.live);
-        let secrets = Secrets::of(all.iter().map(|it| &it.value).chain(live));
         let (mut changes, mut errors) = (Vec::new(), Vec::new());
-        for (object, preview) in all.iter().zip(previews) {
-            match preview {
-                Ok(preview) => changes.push(change(object.id.clone(), preview, &secrets)),
+        for change in comparison.changes(&all, &made).await {
+            match change {
+                Ok(change) => changes.push(change),
                 Err(error) => errors.push(error),
             }
         }
         if errors.is_empty() {
             self.bar.set_message("processing inventory");
-            changes.extend(self.stale(&set).await?);
+            // Definitions never leave: a chart's are not in its inventory.
+            let inventory = self.release.status.inventory.as_ref();
+            changes.extend(comparison.stale(inventory, &set).await?);
         }
         changes.retain(|it| it.action != Action::Unchanged);
         Ok((changes, errors))
     }
 
-    fn owner(&self) -> Owner {
+    /// The release as the engine owns and applies it.
+    fn comparison(&self) -> Comparison<'_> {
         let HelmRelease { metadata, spec, .. } = &self.release;
-        Owner::release(
-            spec.release_namespace(&metadata.namespace),
-            &spec.release_name(&metadata.name),
-        )
+        Comparison {
+            cluster: &self.cluster,
+            owner: Owner::release(
+                spec.release_namespace(&metadata.namespace),
+                &spec.release_name(&metadata.name),
+            ),
+            apply: Apply {
+                field_manager: kinds::HELM_RELEASE.controller.to_owned(),
+                takeover: Takeover::Legacy {
+                    also: vec!["helm".to_owned()],
+                },
+                ..Apply::flux()
+            },
+            force: spec.upgrade.force,
+        }
     }
 
     /// Whether the release makes its own namespace.
@@ -273,46 +277,5 @@ impl Diff {
             }
         }
         Ok(applied)
-    }
-
-    async fn normalized(&self, objects: Vec<Value>) -> Result<Vec<Object>> {
-        let scopes = scopes::of(&self.cluster, &objects).await?;
-        let scope = |id: &ObjectId| scopes.get(&(id.group.clone(), id.kind.clone())).copied();
-        Ok(normalize::as_listed(objects, &self.owner(), &scope)?)
-    }
-
-    /// What the inventory has and the set has not, as far as it would be deleted. Definitions never are.
-    async fn stale(&self, set: &[Object]) -> Result<Vec<Change>> {
-        let Some(inventory) = &self.release.status.inventory else {
-            return Ok(Vec::new());
-        };
-        let old = Inventory::from_status(inventory)?;
-        let mut deleted = Vec::new();
-        for id in old.stale(&Inventory::of(set)) {
-            let place = Reference {
-                group: id.group.clone(),
-                version: old.0.get(&id).cloned().unwrap_or_default(),
-                kind: id.kind.clone(),
-                namespace: id.namespace.clone(),
-                name: id.name.clone(),
-            };
-            let live = self.cluster.get(&place).await?;
-            if let Fate::Deleted { .. } = fate(live.as_ref(), &self.owner(), "") {
-                let gone = Preview::of(Action::Deleted);
-                deleted.push(change(id, gone, &Secrets::default()));
-            }
-        }
-        Ok(deleted)
-    }
-}
-
-/// As the engine applies the objects of a release.
-fn apply() -> Apply {
-    Apply {
-        field_manager: kinds::HELM_RELEASE.controller.to_owned(),
-        takeover: Takeover::Legacy {
-            also: vec!["helm".to_owned()],
-        },
-        ..Apply::flux()
     }
 }

@@ -5,17 +5,13 @@ use std::path::Path;
 use anyhow::{Context as _, Result, ensure};
 use clap::{ArgAction, Args};
 use fluvial_api::Kustomization;
-use fluvial_apply::prune::{Fate, fate};
-use fluvial_apply::{Inventory, Object, normalize};
+use fluvial_apply::Object;
 use fluvial_cluster::{Apply, Cluster, Reference};
-use fluvial_execute::scopes;
-use fluvial_manifest::ObjectId;
-use fluvial_view::difference::Secrets;
-use futures::{StreamExt as _, stream};
 use indicatif::ProgressBar;
 
-use super::changes::{self, AT_A_TIME, Change, change};
-use super::live::{self, Action, Preview};
+use super::changes::{self, Change};
+use super::comparison::Comparison;
+use super::live::{self, Action};
 use crate::connect::Globals;
 use crate::local::{self, Found, Local, LocalArgs};
 use crate::output::Plain;
@@ -96,25 +92,23 @@ impl Diff<'_> {
         );
         self.bar
             .set_message(format!("running dry-run in {}", key.1));
-        let set = self.set(owner, directory).await?;
-        let force = owner.spec.force;
+        let comparison = Comparison {
+            cluster: &self.cluster,
+            owner: local::owner_of(owner),
+            apply: Apply::flux(),
+            force: owner.spec.force,
+        };
+        let manifests = self.local.build(owner, directory).await?;
+        let set = comparison.normalized(manifests).await?;
+        let all: Vec<_> = set.iter().collect();
         let made = |place: &Reference| live::makes(&set, place);
-        let (made, how) = (&made, &Apply::flux());
-        let previews: Vec<_> = stream::iter(&set)
-            .map(|it| live::preview(&self.cluster, it, made, force, how))
-            .buffered(AT_A_TIME)
-            .collect()
-            .await;
-        let live = previews.iter().flatten().map(|it| &it.live);
-        let secrets = Secrets::of(set.iter().map(|it| &it.value).chain(live));
         let failed = errors.len();
         let mut changes = Vec::new();
         above.push(key);
-        for (object, preview) in set.iter().zip(previews) {
-            match preview {
+        for (object, change) in set.iter().zip(comparison.changes(&all, &made).await) {
+            match change {
                 Err(error) => errors.push(error),
-                Ok(preview) => {
-                    let mut change = change(object.id.clone(), preview, &secrets);
+                Ok(mut change) => {
                     if change.action != Action::Created {
                         self.descend(object, owner, &mut change, above, errors)
                             .await?;
@@ -126,24 +120,13 @@ impl Diff<'_> {
         above.pop();
         if owner.spec.prune && errors.len() == failed {
             self.bar.set_message("processing inventory");
-            changes.extend(self.stale(owner, &set).await?);
+            let inventory = owner.status.inventory.as_ref();
+            changes.extend(comparison.stale(inventory, &set).await?);
         }
         changes.retain(|it| {
             it.action != Action::Unchanged || it.note.is_some() || !it.objects.is_empty()
         });
         Ok(changes)
-    }
-
-    /// The objects of `owner` as the engine would apply them.
-    async fn set(&self, owner: &Kustomization, directory: &Path) -> Result<Vec<Object>> {
-        let manifests = self.local.build(owner, directory).await?;
-        let scopes = scopes::of(&self.cluster, &manifests).await?;
-        let scope = |id: &ObjectId| scopes.get(&(id.group.clone(), id.kind.clone())).copied();
-        Ok(normalize::as_listed(
-            manifests,
-            &local::owner_of(owner),
-            &scope,
-        )?)
     }
 
     /// Goes on with the objects of a Kustomization among the objects, where that is asked for.
@@ -175,32 +158,5 @@ impl Diff<'_> {
             Err(error) => errors.push(error),
         }
         Ok(())
-    }
-
-    /// What the inventory has and the set has not, as far as it would be deleted.
-    async fn stale(&self, owner: &Kustomization, set: &[Object]) -> Result<Vec<Change>> {
-        let Some(inventory) = &owner.status.inventory else {
-            return Ok(Vec::new());
-        };
-        let old = Inventory::from_status(inventory)?;
-        let mut deleted = Vec::new();
-        for id in old.stale(&Inventory::of(set)) {
-            let place = Reference {
-                group: id.group.clone(),
-                version: old.0.get(&id).cloned().unwrap_or_default(),
-                kind: id.kind.clone(),
-                namespace: id.namespace.clone(),
-                name: id.name.clone(),
-            };
-            let live = self.cluster.get(&place).await?;
-            if let Fate::Deleted { .. } = fate(live.as_ref(), &local::owner_of(owner), "") {
-                deleted.push(change(
-                    id,
-                    Preview::of(Action::Deleted),
-                    &Secrets::default(),
-                ));
-            }
-        }
-        Ok(deleted)
     }
 }
