@@ -3,6 +3,7 @@
 use anyhow::{Result, bail, ensure};
 use fluvial_event::{Offset, Timestamp};
 use fluvial_log::index::Index;
+use fluvial_view::rollback::DIGITS_MIN;
 
 /// A point in a history.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,28 +27,36 @@ pub(crate) enum Named {
 
 impl Named {
     /// Understands an offset, a time of RFC 3339, `now` and an age before it such as `2h` or `3d`; anything
-    /// else is a revision: Flux's form (`main@sha1:…`), a commit, or how one begins.
-    pub(crate) fn read(text: &str, now: Timestamp) -> Self {
+    /// else is a revision: Flux's form (`main@sha1:…`), a commit, or how one begins. So is a number beyond
+    /// the `end` of the history, for a few digits of a commit may all be decimal.
+    pub(crate) fn read(text: &str, now: Timestamp, end: Offset) -> Self {
         let is_number = !text.is_empty() && text.bytes().all(|it| it.is_ascii_digit());
-        if is_number && let Ok(offset) = text.parse() {
+        if is_number
+            && let Ok(offset) = text.parse()
+            && Offset(offset) <= end
+        {
             return Self::Offset(Offset(offset));
         }
         match time(text, now) {
-            Some(time) => Self::Time(time),
-            None => Self::Revision(text.to_owned()),
+            Some(time) if !is_commit(text) => Self::Time(time),
+            _ => Self::Revision(text.to_owned()),
         }
     }
 }
 
-/// The point in a history that `text` names, as [`Named::read`] understands it. A number beyond the end is
-/// how a revision begins.
+/// Whether `text` can be a commit, or as much of one as nobody types by mistake: `1234567d` is no age.
+pub(crate) fn is_commit(text: &str) -> bool {
+    text.len() >= DIGITS_MIN && text.bytes().all(|it| it.is_ascii_hexdigit())
+}
+
+/// The point in a history that `text` names, as [`Named::read`] understands it.
 pub(crate) fn parse(text: &str, index: &Index<'_>) -> Result<Position> {
     let end = index.end();
     if text == "now" {
         return Ok(at(end));
     }
-    match Named::read(text, fluvial_runtime::now()) {
-        Named::Offset(offset) if offset <= end => {
+    match Named::read(text, fluvial_runtime::now(), end) {
+        Named::Offset(offset) => {
             ensure!(
                 offset >= Offset::FIRST,
                 "cannot go to record 0: the log goes from 1 to {end}"
@@ -63,7 +72,7 @@ pub(crate) fn parse(text: &str, index: &Index<'_>) -> Result<Position> {
             );
             Ok(at(offset))
         }
-        Named::Offset(_) | Named::Revision(_) => revision(text, index),
+        Named::Revision(_) => revision(text, index),
     }
 }
 
@@ -152,7 +161,10 @@ mod tests {
         let revision = |text: &str| Named::Revision(text.to_owned());
         for (text, named) in [
             ("41", Named::Offset(Offset(41))),
-            ("12345678", Named::Offset(Offset(12_345_678))),
+            ("20000000", Named::Offset(Offset(20_000_000))),
+            ("20000001", revision("20000001")),
+            ("1234567d", revision("1234567d")),
+            ("123456", Named::Offset(Offset(123_456))),
             ("99999999999999999999", revision("99999999999999999999")),
             ("now", Named::Time(now)),
             (
@@ -167,7 +179,7 @@ mod tests {
             ("-2h", revision("-2h")),
             ("", revision("")),
         ] {
-            assert_eq!(Named::read(text, now), named, "{text}");
+            assert_eq!(Named::read(text, now, Offset(20_000_000)), named, "{text}");
         }
     }
 

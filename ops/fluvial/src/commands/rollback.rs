@@ -17,6 +17,7 @@ use clap::Args;
 use fluvial_api::{Rollback, kinds, rollback};
 use fluvial_cluster::{Cluster, Reference};
 use fluvial_event::ObjectRef;
+use fluvial_log::EventLog as _;
 use serde_json::Value;
 
 use super::reconcile::MANAGER;
@@ -69,14 +70,16 @@ pub(crate) struct RollbackArgs {
 
 pub(crate) async fn run(globals: &Globals, args: &RollbackArgs) -> Result<ExitCode> {
     let object = named(globals, &args.words)?;
-    let target = target::parse(&args.to, fluvial_runtime::now())?;
+    let memory = args.data.memory()?;
+    let end = memory.log().head().offset;
+    let target = target::parse(&args.to, fluvial_runtime::now(), end)?;
     let cluster = globals.cluster().await?;
     let place = reference(&kinds::KUSTOMIZATION, &object.namespace, &object.name);
     let declared = cluster.get(&place).await?;
     let declared =
         declared.with_context(|| format!("cannot find {place}: see `fluvial get all -A`"))?;
     check(&declared, &place)?;
-    let plan = Plan::make(&args.data.memory()?, &object, &target, &args.to, &declared)?;
+    let plan = Plan::make(&memory, &object, &target, &args.to, &declared)?;
     match args.output {
         Some(format) => output::plain(format, &plan)?,
         None => output::print(&plan.text())?,
@@ -96,9 +99,7 @@ pub(crate) async fn run(globals: &Globals, args: &RollbackArgs) -> Result<ExitCo
         at: fluvial_runtime::now().to_string(),
     };
     // What is in the log by now is of before.
-    let head = args.data.log()?;
-    let next = fluvial_log::EventLog::head(&head).offset.next();
-    drop(head);
+    let next = args.data.log()?.head().offset.next();
     submit(&cluster, &place, &rollback).await?;
     if !args.wait {
         say::success("rollback asked for; see `fluvial get kustomizations` for how it goes");
