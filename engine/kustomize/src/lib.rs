@@ -174,9 +174,8 @@ fn fill_absent(resource: &mut Resource) {
     let Some(written) = resource.written.take_if(|written| written.has_gaps()) else {
         return;
     };
-    let documents = yaml::documents_absent(&written.text).unwrap_or_default();
-    if let Some(document) = documents.get(written.document) {
-        strategic::fill_absent(&mut resource.value, document);
+    if let Some(document) = written.marked() {
+        strategic::fill_absent(&mut resource.value, &document);
     }
 }
 
@@ -219,8 +218,9 @@ fn strip(resource: &mut Resource, origins: bool, transformations: bool) {
         annotations.remove(key);
     }
     for (key, value) in annotations.iter_mut() {
-        if value.is_null() && !resource.absent_annotations.contains(key) {
-            *value = Value::String("null".to_owned());
+        if value.is_null() {
+            let written = resource.null_annotations.get(key);
+            *value = Value::String(written.map_or("null", String::as_str).to_owned());
         } else if !value.is_string() {
             *value = Value::String(resource::scalar_text(value).unwrap_or_default());
         }

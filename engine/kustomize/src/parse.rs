@@ -1,7 +1,7 @@
 //! From the text of a manifest file to the objects in it.
 
 use std::borrow::Cow;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use fluvial_manifest::{Value, object, yaml};
@@ -18,6 +18,7 @@ pub(crate) fn resources(file: &str, text: &str) -> Result<Vec<Resource>> {
         Cow::Borrowed(text)
     };
     check_separators(&text).map_err(|error| error.in_file(file))?;
+    check_directives(&text).map_err(|error| error.in_file(file))?;
     let documents = yaml::documents_verbatim(&text, &["metadata", "annotations"])
         .map_err(|error| Error::yaml(file, error))?;
     let count = documents.len();
@@ -38,7 +39,7 @@ pub(crate) fn resources(file: &str, text: &str) -> Result<Vec<Resource>> {
                     index < count && (has_null(&document) || has_typed_annotation(&document));
                 let mut resource = Resource::new(document);
                 if index < count {
-                    resource.absent_annotations = absent_annotations(&resource.value, &text, index);
+                    resource.null_annotations = null_annotations(&resource.value, &text, index);
                 }
                 resource.written = matters.then(|| Written {
                     text: shared.get_or_insert_with(|| text.as_ref().into()).clone(),
@@ -62,21 +63,50 @@ fn check_separators(text: &str) -> Result<()> {
         let rest = line.trim();
         if !rest.is_empty() && !rest.starts_with('#') {
             let number = text[..=at].matches('\n').count() + 1;
-            return Err(Error::new(format!(
-                "line {number}: invalid document separator \"---{line}\"; write what follows it on a line of its own"
-            )));
+            return Err(Error {
+                line: Some(number),
+                ..Error::new(format!(
+                    "invalid document separator \"---{line}\"; write what follows it on a line of its own"
+                ))
+            });
         }
     }
     Ok(())
 }
 
-/// Annotations that have no value in the text.
-fn absent_annotations(value: &Value, text: &str, index: usize) -> Vec<String> {
+/// kustomize reads each part between two `---` by itself, so that a directive, which has to be followed
+/// by one, never is.
+fn check_directives(text: &str) -> Result<()> {
+    if !text.starts_with('%') && !text.contains("\n%") {
+        return Ok(());
+    }
+    let mut line = 1;
+    for part in text.split_inclusive("\n---") {
+        let alone = part.strip_suffix("---").unwrap_or(part);
+        let directive = alone.lines().position(|line| line.starts_with('%'));
+        // Of each part only the first document counts.
+        if let Some(at) = directive
+            && yaml::first_as_json(alone).is_err()
+        {
+            return Err(Error {
+                line: Some(line + at),
+                ..Error::new(
+                    "a directive (`%YAML`, `%TAG`) is read apart from its document; remove the line",
+                )
+            });
+        }
+        line += part.matches('\n').count();
+    }
+    Ok(())
+}
+
+/// How the annotations that are null are written, unless as `null`.
+fn null_annotations(value: &Value, text: &str, index: usize) -> BTreeMap<String, String> {
     let annotations = value
         .pointer("/metadata/annotations")
         .and_then(Value::as_object);
     if !annotations.is_some_and(|map| map.values().any(Value::is_null)) {
-        return Vec::new();
+        return BTreeMap::new();
     }
     let written = yaml::documents_absent(text).unwrap_or_default();
     written
@@ -85,8 +115,10 @@ fn absent_annotations(value: &Value, text: &str, index: usize) -> Vec<String> {
         .and_then(Value::as_object)
         .into_iter()
         .flatten()
-        .filter(|(_, value)| strategic::is_absent(value))
-        .map(|(key, _)| key.clone())
+        .filter_map(|(key, value)| {
+            let written = strategic::null_as_written(value)?;
+            Some((key.clone(), written.to_owned()))
+        })
         .collect()
 }
 

@@ -1,5 +1,6 @@
 //! One object on its way through a build, and the names it has had.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -147,12 +148,22 @@ pub(crate) struct Written {
 }
 
 impl Written {
-    /// Whether a value may be missing between brackets: `{key: }`.
+    /// Whether a value may be missing between brackets: `{key: }`, `{key}`, `[? key]`.
     pub(crate) fn has_gaps(&self) -> bool {
-        self.text.match_indices(':').any(|(at, _)| {
-            let rest = self.text[at + 1..].trim_start();
-            rest.starts_with([',', '}', ']'])
-        })
+        let goes_on = |at: usize| self.text[at + 1..].trim_start();
+        self.text
+            .match_indices([':', '{', '?'])
+            .any(|(at, found)| match found {
+                ":" => goes_on(at).starts_with([',', '}', ']']),
+                "{" => !goes_on(at).starts_with('}'),
+                _ => true,
+            })
+    }
+
+    /// The document, with what is not written marked as such.
+    pub(crate) fn marked(&self) -> Option<Value> {
+        let documents = yaml::documents_absent(&self.text).unwrap_or_default();
+        documents.into_iter().nth(self.document)
     }
 }
 
@@ -168,8 +179,8 @@ pub(crate) struct Resource {
     pub(crate) needs_hash: bool,
     /// Names of the vars that read from this object.
     pub(crate) vars: Vec<String>,
-    /// Annotations that were written without a value. Others that are null say so.
-    pub(crate) absent_annotations: Vec<String>,
+    /// How annotations that are null were written, such as `~` or not at all; others say `null`.
+    pub(crate) null_annotations: BTreeMap<String, String>,
     /// Where the text says more than the value, until a patch has used it: which nulls are not
     /// written (a strategic merge drops them), which annotations are no text (JSON keeps their type).
     pub(crate) written: Option<Written>,

@@ -67,6 +67,14 @@ pub(crate) fn is_absent(written: &Value) -> bool {
     )
 }
 
+/// How a null was written, by [`yaml::documents_absent`]: as nothing or as `~`; none for all others.
+pub(crate) fn null_as_written(written: &Value) -> Option<&str> {
+    match written.as_str()? {
+        yaml::ABSENT | yaml::ABSENT_IN_BRACKETS => Some(""),
+        written => written.strip_prefix(yaml::NULL_WRITTEN),
+    }
+}
+
 /// Makes empty texts of the values that were not written between brackets: kustomize writes them as
 /// such. `written` is as for [`drop_absent`].
 pub(crate) fn fill_absent(value: &mut Value, written: &Value) {
@@ -85,6 +93,39 @@ pub(crate) fn fill_absent(value: &mut Value, written: &Value) {
         }
         (value @ Value::Null, Value::String(written)) if written == yaml::ABSENT_IN_BRACKETS => {
             *value = Value::String(String::new());
+        }
+        _ => {}
+    }
+}
+
+/// As [`fill_absent`], but only in the lists of a patch that a merge takes over as they are. Elsewhere what is
+/// absent removes.
+pub(crate) fn fill_absent_in_lists(
+    patch: &mut Value,
+    written: &Value,
+    schema: &Schema,
+    shape: Option<&Shape>,
+) {
+    match (patch, written) {
+        (Value::Object(map), Value::Object(written)) => {
+            for (key, child) in map.iter_mut() {
+                if let Some(written) = written.get(key) {
+                    let shape = schema.field(shape, key);
+                    fill_absent_in_lists(child, written, schema, shape.as_ref());
+                }
+            }
+        }
+        (list @ Value::Array(_), Value::Array(written)) => {
+            let Some(Shape::Merged { item, .. }) = shape else {
+                for (child, written) in list.as_array_mut().into_iter().flatten().zip(written) {
+                    fill_absent(child, written);
+                }
+                return;
+            };
+            let item = Shape::Type(item.clone());
+            for (child, written) in list.as_array_mut().into_iter().flatten().zip(written) {
+                fill_absent_in_lists(child, written, schema, Some(&item));
+            }
         }
         _ => {}
     }

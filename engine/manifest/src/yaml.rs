@@ -17,7 +17,7 @@ mod write;
 pub use edit::edited;
 pub use lines::line_of;
 pub use read::{
-    ABSENT, ABSENT_IN_BRACKETS, Limits, canonical, documents, documents_absent,
+    ABSENT, ABSENT_IN_BRACKETS, Limits, NULL_WRITTEN, canonical, documents, documents_absent,
     documents_of_kustomization, documents_verbatim, documents_within, documents_yaml11,
     first_as_json,
 };

@@ -7,7 +7,7 @@ use crate::json6902::{self, Operation};
 use crate::kustomization::Patch;
 use crate::loader::Loader;
 use crate::parse;
-use crate::resource::{Id, Resource, child_map, scalar_text};
+use crate::resource::{Id, Resource, Written, child_map, scalar_text};
 use crate::resources::Resources;
 use crate::schema::Schema;
 use crate::selector::{Matcher, Selector};
@@ -142,7 +142,8 @@ impl PatchTransformer {
         for patch in patches {
             let position = resources.one_by_id(&patch.id())?;
             let list = resources.list_mut();
-            if !self.merge(&mut list[position], patch.value.clone(), schema)? {
+            let value = patch.value.clone();
+            if !self.merge(&mut list[position], (value, patch), schema)? {
                 list.remove(position);
             }
         }
@@ -181,7 +182,7 @@ impl PatchTransformer {
             let mut keep = true;
             if matcher.selects(&resource) {
                 let value = for_target(patch, &resource);
-                keep = self.merge(&mut resource, value, schema)?;
+                keep = self.merge(&mut resource, (value, patch), schema)?;
             }
             if keep {
                 kept.push(resource);
@@ -191,20 +192,26 @@ impl PatchTransformer {
         resources.check_ids()
     }
 
-    /// Merges a patch into an object; false when the patch deletes it.
-    fn merge(&self, resource: &mut Resource, patch: Value, schema: &Schema) -> Result<bool> {
+    /// Merges a patch into an object; false when the patch deletes it. The patch comes with what it was read as.
+    fn merge(
+        &self,
+        resource: &mut Resource,
+        (mut patch, read): (Value, &Resource),
+        schema: &Schema,
+    ) -> Result<bool> {
         let id = resource.id();
         if self.allow_name_change || self.allow_kind_change {
             resource.remember();
         }
         let shape = schema.of(object::api_version(&resource.value), &id.gvk.kind);
         let mut value = std::mem::take(&mut resource.value);
-        if let Some(written) = resource.written.take() {
-            let documents = yaml::documents_absent(&written.text).unwrap_or_default();
-            if let Some(document) = documents.get(written.document) {
-                strategic::drop_absent(&mut value, document, schema, shape.as_ref());
-                strategic::fill_absent(&mut value, document);
-            }
+        if let Some(document) = resource.written.take().and_then(|written| written.marked()) {
+            strategic::drop_absent(&mut value, &document, schema, shape.as_ref());
+            strategic::fill_absent(&mut value, &document);
+        }
+        let gaps = read.written.as_ref().filter(|written| written.has_gaps());
+        if let Some(document) = gaps.and_then(Written::marked) {
+            strategic::fill_absent_in_lists(&mut patch, &document, schema, shape.as_ref());
         }
         let merged = strategic::merge(value, patch, schema, shape.as_ref())
             .map_err(|error| about(&id, &error))?;
@@ -247,7 +254,7 @@ impl PatchTransformer {
             type_annotations(resource);
             json6902::apply(&mut resource.value, patch).map_err(|error| about(&id, &error))?;
             as_floats(&mut resource.value);
-            resource.absent_annotations.clear();
+            resource.null_annotations.clear();
         }
         Ok(())
     }
@@ -319,6 +326,7 @@ fn for_target(patch: &Resource, target: &Resource) -> Value {
     let Some(Value::Object(metadata)) = map.get_mut("metadata") else {
         return value;
     };
+    let written = patch.written.as_ref().and_then(Written::marked);
     for field in ["labels", "annotations"] {
         let Some(texts) = metadata.get_mut(field) else {
             continue;
@@ -327,13 +335,17 @@ fn for_target(patch: &Resource, target: &Resource) -> Value {
             metadata.remove(field);
             continue;
         };
-        for text in texts.values_mut() {
-            let written = if text.is_null() {
-                Some("null".to_owned())
+        let written = written
+            .as_ref()
+            .and_then(|written| written.get("metadata")?.get(field));
+        for (key, text) in texts {
+            let meant = if text.is_null() {
+                let null = written.and_then(|texts| strategic::null_as_written(texts.get(key)?));
+                Some(null.unwrap_or("null").to_owned())
             } else {
                 scalar_text(text)
             };
-            *text = Value::String(written.unwrap_or_default());
+            *text = Value::String(meant.unwrap_or_default());
         }
     }
     value

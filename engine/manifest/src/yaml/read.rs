@@ -83,8 +83,12 @@ pub const ABSENT: &str = "\u{f8ff}absent";
 /// What [`documents_absent`] puts where a key between braces has no value: `{key: }`.
 pub const ABSENT_IN_BRACKETS: &str = "\u{f8ff}absent in brackets";
 
+/// What [`documents_absent`] puts before a null that is written in another way than `null`.
+pub const NULL_WRITTEN: &str = "\u{f8ff}null as ";
+
 /// As [`documents`], but a value that is not written at all (`key:`) is the text [`ABSENT`] or
-/// [`ABSENT_IN_BRACKETS`], and only one that says so (`key: null`) is null. kustomize tells them apart.
+/// [`ABSENT_IN_BRACKETS`], one such as `~` is that behind [`NULL_WRITTEN`], and only `null` is null.
+/// kustomize tells them apart.
 pub fn documents_absent(text: &str) -> Result<Vec<Value>, Error> {
     compose(text, &Limits::default(), Reading::MarkAbsent)
 }
@@ -239,6 +243,9 @@ impl<'o> Reading<'o> {
                     ABSENT
                 };
                 Ok(Value::String(mark.to_owned()))
+            }
+            Reading::MarkAbsent if matches!(text.as_ref(), "~" | "Null" | "NULL") => {
+                Ok(Value::String(format!("{NULL_WRITTEN}{text}")))
             }
             Reading::Standard | Reading::MarkAbsent => scalar::plain(&text),
         }

@@ -112,8 +112,11 @@ fn the_last_of_two_keys_wins_where_that_is_asked_for() {
 #[test]
 fn what_is_absent_can_be_told_from_null() {
     assert_eq!(
-        documents_absent("---\n---\na:\nb: null\nc: ''\n"),
-        Ok(vec![json!({"a": ABSENT, "b": null, "c": ""})])
+        documents_absent("---\n---\na:\nb: null\nc: ''\nd: ~\ne: {f: }\n"),
+        Ok(vec![json!({
+            "a": ABSENT, "b": null, "c": "",
+            "d": format!("{NULL_WRITTEN}~"), "e": {"f": ABSENT_IN_BRACKETS},
+        })])
     );
 }
 
