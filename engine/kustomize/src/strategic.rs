@@ -151,7 +151,7 @@ impl Merger<'_> {
         shape: Option<&Shape>,
     ) -> Result<Option<Value>> {
         let Some(patch) = patch else {
-            return Ok(target);
+            return target.map(|value| self.settled(value, shape)).transpose();
         };
         let target = target.filter(|value| !value.is_null());
         match (target, patch) {
@@ -184,6 +184,11 @@ impl Merger<'_> {
             Directive::Replace => return self.added_map(patch, shape),
             Directive::Merge => {}
         }
+        for (key, value) in &mut target {
+            if !patch.contains_key(key) {
+                self.settle(value, self.schema.field(shape, key).as_ref())?;
+            }
+        }
         for (key, value) in patch {
             let field = self.schema.field(shape, &key);
             let old = target.remove(&key);
@@ -195,6 +200,48 @@ impl Merger<'_> {
             }
         }
         Ok(Some(Value::Object(target)))
+    }
+
+    /// What only the target has comes by as well: in its lists, too, an item replaces one with the same keys.
+    fn settle(&self, value: &mut Value, shape: Option<&Shape>) -> Result<()> {
+        let Some(shape) = shape else {
+            return Ok(());
+        };
+        match value {
+            Value::Object(map) => map.iter_mut().try_for_each(|(key, value)| {
+                if !value.is_object() && !value.is_array() {
+                    return Ok(());
+                }
+                self.settle(value, self.schema.field(Some(shape), key).as_ref())
+            }),
+            Value::Array(items) => {
+                let Shape::Merged { keys, item } = shape else {
+                    return Ok(());
+                };
+                if keys.is_empty() {
+                    items.retain(|item| !item.is_null());
+                    *items = distinct(std::mem::take(items));
+                    return Ok(());
+                }
+                let item = Shape::Type(item.clone());
+                if keyed::is_settled(items, keys) {
+                    return items
+                        .iter_mut()
+                        .try_for_each(|value| self.settle(value, Some(&item)));
+                }
+                let target = std::mem::take(items);
+                *items = keyed::merge(target, Vec::new(), keys, &mut |target, patch| {
+                    self.walk(target, patch, Some(&item))
+                })?;
+                Ok(())
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(()),
+        }
+    }
+
+    fn settled(&self, mut value: Value, shape: Option<&Shape>) -> Result<Value> {
+        self.settle(&mut value, shape)?;
+        Ok(value)
     }
 
     /// A map that only the patch has: its nulls and directives are spent on nothing.

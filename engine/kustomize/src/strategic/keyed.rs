@@ -3,6 +3,8 @@
 //! This is kustomize's own algorithm (`kyaml/yaml/walk/associative_sequence.go`, v0.21.2) with its
 //! effects on order, absent keys and repeated items; repositories have come to rely on them.
 
+use std::collections::BTreeSet;
+
 use fluvial_manifest::{Value, yaml};
 
 use super::{DIRECTIVE, is_empty_map};
@@ -50,6 +52,18 @@ pub(super) fn merge(
     }
     append(&mut merged, target, &used);
     Ok(merged)
+}
+
+/// Whether a list stays as it is when nothing is merged into it: one key tells all of its items apart.
+pub(super) fn is_settled(items: &[Value], keys: &[String]) -> bool {
+    let [key] = keys else {
+        return items.is_empty();
+    };
+    let mut names = BTreeSet::new();
+    items.iter().all(|item| {
+        let name = item.get(key).and_then(scalar_text);
+        name.is_some_and(|name| !name.is_empty() && names.insert(name))
+    })
 }
 
 /// A list of which a later item replaces an earlier one with the same keys.
