@@ -186,6 +186,7 @@ struct Condition<'a> {
     status: &'a str,
     reason: &'a str,
     message: &'a str,
+    updated: &'a str,
 }
 
 fn conditions(live: &Value) -> impl Iterator<Item = Condition<'_>> {
@@ -202,6 +203,7 @@ fn conditions(live: &Value) -> impl Iterator<Item = Condition<'_>> {
             status: text("status"),
             reason: text("reason"),
             message: text("message"),
+            updated: text("lastUpdateTime"),
         }
     })
 }

@@ -86,6 +86,46 @@ fn deployments() {
 }
 
 #[test]
+fn a_rollout_that_failed_says_nothing_of_the_next() {
+    for (written, exceeded, expected) in [
+        (
+            Some("2026-01-01T00:00:10Z"),
+            "2026-01-01T00:00:11Z",
+            "Failed",
+        ),
+        (
+            Some("2026-01-01T00:00:10Z"),
+            "2026-01-01T00:00:10Z",
+            "InProgress",
+        ),
+        (
+            Some("2026-01-01T00:00:10Z"),
+            "2026-01-01T00:00:09Z",
+            "InProgress",
+        ),
+        (None, "2026-01-01T00:00:09Z", "Failed"),
+    ] {
+        let scaled = json!({"subresource": "status", "time": "2026-01-01T00:00:59Z"});
+        let entries = written.map(|time| json!({"time": time})).into_iter();
+        let entries: Vec<_> = entries.chain([scaled]).collect();
+        let live = json!({
+            "apiVersion": "apps/v1", "kind": "Deployment",
+            "metadata": {"name": "x", "managedFields": entries},
+            "spec": {},
+            "status": {"conditions": [{
+                "type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded",
+                "lastUpdateTime": exceeded,
+            }]},
+        });
+        assert_eq!(
+            status(&live, NOW).as_str(),
+            expected,
+            "{written:?} {exceeded}"
+        );
+    }
+}
+
+#[test]
 fn replica_sets() {
     check(
         "apps/v1",

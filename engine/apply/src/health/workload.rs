@@ -29,12 +29,26 @@ fn replicas(live: &Value) -> i64 {
     integer(live, "/spec/replicas").unwrap_or(1)
 }
 
+/// When somebody last wrote what an object is to be, if that is recorded. A Deployment keeps the
+/// condition of a rollout that failed until the next has come further, so right after a rollback it is about
+/// what was rolled back. A deadline is a second at least, so one of the same second is, too.
+fn written(live: &Value) -> Option<&str> {
+    let entries = live.pointer("/metadata/managedFields");
+    let entries = entries.and_then(Value::as_array).into_iter().flatten();
+    let of_spec = entries.filter(|entry| entry.get("subresource").is_none());
+    let times = of_spec.filter_map(|entry| entry.get("time")?.as_str());
+    times.max()
+}
+
 pub(super) fn deployment(live: &Value) -> Health {
     // Without a deadline the controller says nothing about progress.
     let deadline = integer(live, "/spec/progressDeadlineSeconds").unwrap_or(i64::from(i32::MAX));
     let mut has_progressed = deadline == i64::from(i32::MAX);
     for condition in conditions(live).filter(|condition| condition.r#type == "Progressing") {
         if condition.reason == "ProgressDeadlineExceeded" {
+            if written(live).is_some_and(|time| condition.updated <= time) {
+                return in_progress("Deployment is rolled out anew");
+            }
             return failed("Progress deadline exceeded");
         }
         has_progressed |=
