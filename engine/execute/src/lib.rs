@@ -21,6 +21,7 @@ mod recall_release;
 mod refusal;
 mod released;
 mod render_release;
+pub mod rendering;
 mod run_hook;
 pub mod scopes;
 mod storage;
@@ -38,7 +39,6 @@ use fluvial_log::{BlobStore, Key};
 use fluvial_render::Renderer;
 
 pub use crate::recall::History;
-pub use crate::render_release::look_up;
 
 /// The field manager of what is applied for Kustomizations, as Flux's, so that a cluster can change hands.
 pub const FIELD_MANAGER: &str = "kustomize-controller";

@@ -1,24 +1,19 @@
 //! `RenderRelease`: from a chart and values to a release record, and the objects and hooks that it asks for.
 
 use fluvial_api::HelmReleaseSpec;
-use fluvial_api::helm_release::origin_labels;
 use fluvial_apply::Owner;
-use fluvial_cluster::{Cause, Error, Reference, Retry, Selector};
 use fluvial_event::{Event, ObjectRef, ReleaseRendered, RenderRelease, Timestamp};
 use fluvial_helm::release::storage::before;
 use fluvial_helm::release::{Info, Record};
-use fluvial_manifest::{Map, object};
+use fluvial_manifest::Map;
 use fluvial_render::Refusal;
-use fluvial_render::helm::{Lookup, PostRendering, ReleaseJob, RenderedRelease};
-use serde_json::{Value, json};
+use fluvial_render::helm::{ReleaseJob, RenderedRelease};
+use serde_json::Value;
 
 use crate::build::{BUILT_BYTES_MAX, digest, too_many};
 use crate::inspect_release::{broken, failed, spec, unreadable};
-use crate::released::ignored;
+use crate::rendering::{Occasion, release_job, rendered};
 use crate::{Executor, Trouble, named, parsed};
-
-/// How often a chart is rendered again because `lookup` asked for more than before.
-const LOOKUPS_MAX: usize = 8;
 
 /// What a release goes on from.
 #[derive(Default)]
@@ -167,42 +162,25 @@ impl Executor {
         values: Map<String, Value>,
         defaults: Option<Map<String, Value>>,
     ) -> Result<ReleaseJob, Trouble> {
-        let is_upgrade = command.action == "upgrade";
-        let skip_schema = if is_upgrade {
-            spec.upgrade.disable_schema_validation
-        } else {
-            spec.install.disable_schema_validation
-        };
         let at: Timestamp = command
             .at
             .parse()
             .map_err(|error| Trouble::Command(format!("{error}")))?;
-        let digest = parsed(&command.seed)?;
         let (seconds, nanos) = (
             at.0.div_euclid(1_000_000_000),
             at.0.rem_euclid(1_000_000_000),
         );
+        let occasion = Occasion {
+            version: command.version,
+            is_upgrade: command.action == "upgrade",
+            seed: parsed(&command.seed)?.0,
+            now: (seconds, u32::try_from(nanos).unwrap_or_default()),
+        };
+        let job = release_job(&self.cluster, object, spec, values, occasion).await?;
         Ok(ReleaseJob {
             artifact: command.artifact.clone().unwrap_or_default().blob,
-            name: spec.release_name(&object.name),
-            namespace: spec.release_namespace(&object.namespace).to_owned(),
-            version: command.version,
-            is_upgrade,
-            values,
             defaults,
-            kube_version: self.cluster.version().await?,
-            api_versions: self.cluster.api_versions().await?,
-            skip_schema,
-            seed: digest.0,
-            now: (seconds, u32::try_from(nanos).unwrap_or_default()),
-            found: Vec::new(),
-            post: PostRendering {
-                renderers: spec.post_renderers.clone().unwrap_or_default(),
-                strategy: spec.post_render_strategy,
-                metadata: spec.common_metadata.clone().unwrap_or_default(),
-                origin: origin_labels(&object.namespace, &object.name),
-            },
-            ignore: ignored(spec),
+            ..job
         })
     }
 
@@ -211,61 +189,16 @@ impl Executor {
         &self,
         object: &ObjectRef,
         spec: &HelmReleaseSpec,
-        mut job: ReleaseJob,
+        job: ReleaseJob,
     ) -> Result<Result<RenderedRelease, Refusal>, Trouble> {
         let account = spec.service_account_name.as_deref().unwrap_or_default();
         let tenant = self.acting_as(object, account)?;
-        for _ in 0..LOOKUPS_MAX {
-            let digest = parsed(&job.artifact)?;
+        let digest = parsed(&job.artifact)?;
+        let render = |job| async move {
             let archive = || self.blob(digest);
-            let rendered = self
-                .renderer
-                .release(&object.namespace, job.clone(), &archive);
-            let rendered = match rendered.await? {
-                Ok(rendered) if !rendered.wanted.is_empty() => rendered,
-                done => return Ok(done),
-            };
-            for wanted in rendered.wanted {
-                match look_up(&tenant, &wanted).await {
-                    Ok(found) => job.found.push((wanted, found)),
-                    Err(error) if error.retry() == Retry::Soon => return Err(error.into()),
-                    Err(error) => return Ok(Err(Refusal::build(format!("lookup: {error}")))),
-                }
-            }
-        }
-        Ok(Err(Refusal::build(format!(
-            "its templates look up more each time they are rendered; they were, {LOOKUPS_MAX} times"
-        ))))
+            let rendered = self.renderer.release(&object.namespace, job, &archive);
+            Ok::<_, Trouble>(rendered.await?)
+        };
+        rendered(&tenant, job, render).await
     }
-}
-
-/// What `lookup` finds: one object, or a list of all where it names none.
-pub async fn look_up(
-    cluster: &fluvial_cluster::Cluster,
-    wanted: &Lookup,
-) -> Result<Option<Value>, Error> {
-    let Lookup {
-        api_version,
-        kind,
-        namespace,
-        name,
-    } = wanted;
-    let (group, version) = object::group_version(api_version);
-    let resource = match cluster.resource(group, version, kind).await {
-        Ok(resource) => resource,
-        // As helm: a kind that is not served has no objects.
-        Err(error) if matches!(error.cause(), Cause::UnknownKind { .. }) => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    if name.is_empty() {
-        let selector = Selector::namespace(namespace);
-        let items = cluster.list_all(&resource, &selector).await?;
-        let list =
-            json!({"apiVersion": api_version, "kind": format!("{kind}List"), "items": items});
-        return Ok(Some(list));
-    }
-    let namespace = if resource.namespaced { namespace } else { "" };
-    cluster
-        .get(&Reference::new(api_version, kind, namespace, name))
-        .await
 }

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use fluvial_gotemplate as gotemplate;
 use fluvial_gotemplate::{Execution, Map, Templates, Value};
 use fluvial_semver::is_compatible;
+use serde::{Deserialize, Serialize};
 
 use crate::coalesce::{Nulls, coalesce};
 use crate::manifests::{self, Hook, Manifest};
@@ -59,7 +60,7 @@ impl Default for Options {
 }
 
 /// An object, or all of a kind if the name is empty, that a template asked the cluster for.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Lookup {
     /// `apiVersion`
     pub api_version: String,
@@ -84,8 +85,8 @@ pub struct Rendered {
     pub crds: Vec<Crd>,
     /// The chart as it was rendered: without what is disabled, with what it imported.
     pub chart: Chart,
-    /// What `lookup` asked for and [`Options::objects`] does not have. If it is not empty, the rest was
-    /// rendered as if nothing was found; ask for these and render again.
+    /// What `lookup` asked for and [`Options::objects`] does not have. If it is not empty, the rest was rendered
+    /// as if nothing was found, if that went at all; ask for these and render again.
     pub wanted: BTreeSet<Lookup>,
 }
 
@@ -161,8 +162,32 @@ pub fn render_with(
         )));
     }
     let templates = scope::templates(&chart, &top(values, options));
-    let wanted = Rc::default();
-    let mut files = execute(&templates, options, &wanted)?;
+    let wanted: Rc<RefCell<BTreeSet<Lookup>>> = Rc::default();
+    let made =
+        execute(&templates, options, &wanted).and_then(|files| sort(files, &chart, post_render));
+    let wanted = wanted.take();
+    let (hooks, manifests, notes) = match made {
+        Ok(made) => made,
+        // What fails may be there: a template takes it for granted that it finds what it looks up.
+        Err(_) if !wanted.is_empty() => <_>::default(),
+        Err(error) => return Err(error),
+    };
+    Ok(Rendered {
+        manifests,
+        hooks,
+        notes,
+        crds: chart.crds(),
+        chart,
+        wanted,
+    })
+}
+
+/// The hooks and the manifests among the files that templates made, and the notes.
+fn sort(
+    mut files: BTreeMap<&str, String>,
+    chart: &Chart,
+    post_render: &mut dyn FnMut(Files) -> Result<Files, Error>,
+) -> Result<(Vec<Hook>, Vec<Manifest>, String), Error> {
     let notes = format!("{}/templates/NOTES.txt", chart.name());
     let notes = files.remove(notes.as_str()).unwrap_or_default();
     files.retain(|name, _| !name.ends_with("NOTES.txt"));
@@ -174,14 +199,7 @@ pub fn render_with(
         .iter()
         .map(|(name, text)| (name.as_str(), text.as_str()));
     let (hooks, manifests) = manifests::sort(files)?;
-    Ok(Rendered {
-        manifests,
-        hooks,
-        notes,
-        crds: chart.crds(),
-        chart,
-        wanted: wanted.take(),
-    })
+    Ok((hooks, manifests, notes))
 }
 
 /// What the root chart's templates see, without what is the chart's own.

@@ -17,6 +17,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::Refusal;
 
+pub use fluvial_helm::Lookup;
+
 pub(crate) use worker::answer;
 pub use worker::{compose_here, release_here, values_here};
 
@@ -123,23 +125,10 @@ pub struct PostRendering {
     pub origin: BTreeMap<String, String>,
 }
 
-/// An object, or all of a kind where the name is empty, that a template asks the cluster for.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Lookup {
-    /// `apiVersion`
-    pub api_version: String,
-    /// `kind`
-    pub kind: String,
-    /// Its namespace; empty for all, or for none.
-    pub namespace: String,
-    /// Its name; empty for all.
-    pub name: String,
-}
-
 /// A rendered chart.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct RenderedRelease {
-    /// What `lookup` asked for and was not told: the rest was rendered as if it were not there.
+    /// What `lookup` asked for and was not told. If there is any, nothing else is here.
     pub wanted: Vec<Lookup>,
     /// The chart, as a release record holds it.
     pub chart: Value,
@@ -153,6 +142,15 @@ pub struct RenderedRelease {
     pub hooks: Vec<ReadHook>,
     /// The objects of the manifest, in its order.
     pub objects: Vec<ReadObject>,
+}
+
+impl RenderedRelease {
+    pub(crate) fn wanting(wanted: Vec<Lookup>) -> Self {
+        Self {
+            wanted,
+            ..Self::default()
+        }
+    }
 }
 
 /// The texts of a release record, to be read.

@@ -226,18 +226,15 @@ metadata: {name: off, annotations: {helm.toolkit.fluxcd.io/driftDetection: disab
     }
 }
 
+/// Without an answer the template does not come to its end: it takes for granted what it asks for.
 #[test]
 fn a_lookup_is_asked_for_and_then_used() {
     let template = "apiVersion: v1
 kind: ConfigMap
 metadata: {name: a}
-data: {b: '{{ (lookup \"v1\" \"Secret\" \"team\" \"s\").metadata.uid | default \"none\" }}'}
+data: {b: '{{ (lookup \"v1\" \"Secret\" \"team\" \"s\").metadata.uid }}'}
 ";
-    let template = template.replace(
-        "(lookup \"v1\" \"Secret\" \"team\" \"s\").metadata.uid",
-        "dig \"metadata\" \"uid\" \"\" (lookup \"v1\" \"Secret\" \"team\" \"s\")",
-    );
-    let chart = archive(&[("templates/a.yaml", &template)]);
+    let chart = archive(&[("templates/a.yaml", template)]);
     let asked = released(job(PostRendering::default(), Vec::new()), &chart);
     let secret = Lookup {
         api_version: "v1".into(),
@@ -246,7 +243,7 @@ data: {b: '{{ (lookup \"v1\" \"Secret\" \"team\" \"s\").metadata.uid | default \
         name: "s".into(),
     };
     assert_eq!(asked.wanted, std::slice::from_ref(&secret));
-    assert_eq!(asked.objects[0].value["data"]["b"], "none");
+    assert!(asked.objects.is_empty());
     let told = ReleaseJob {
         found: vec![(secret, Some(json!({"metadata": {"uid": "u1"}})))],
         ..job(PostRendering::default(), Vec::new())

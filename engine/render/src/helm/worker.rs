@@ -1,7 +1,5 @@
 //! Inside a worker: charts, values and records are read and rendered. Nothing here is trusted by the parent.
 
-use std::collections::BTreeMap;
-
 use fluvial_helm::manifests::{Hook, compare_hooks, split};
 use fluvial_helm::release::{RecordedHook, config_digest};
 use fluvial_helm::{
@@ -12,7 +10,7 @@ use fluvial_manifest::{Map, Value};
 use super::objects::{Ignored, read};
 use super::post_render::PostRenderer;
 use super::{
-    Answer, ChartValues, Layer, Lookup, Question, ReadHook, ReadRecord, RecordJob, ReleaseJob,
+    Answer, ChartValues, Layer, Question, ReadHook, ReadRecord, RecordJob, ReleaseJob,
     RenderedRelease, ValuesJob,
 };
 use crate::Refusal;
@@ -135,6 +133,10 @@ pub fn release_here(job: &ReleaseJob, mut chart: Chart) -> Result<RenderedReleas
     let mut post_render = |files| renderer.run(&files).map_err(Error::Render);
     let rendered = render_with(chart, &values, &options, &mut post_render)
         .map_err(|error| refuse("BuildFailed", &error))?;
+    if !rendered.wanted.is_empty() {
+        let wanted = rendered.wanted.into_iter().collect();
+        return Ok(RenderedRelease::wanting(wanted));
+    }
     let ignored = Ignored::new(&job.ignore).map_err(|why| refuse("InvalidSpec", &why))?;
     let mut objects = Vec::new();
     for manifest in &rendered.manifests {
@@ -155,7 +157,7 @@ pub fn release_here(job: &ReleaseJob, mut chart: Chart) -> Result<RenderedReleas
         }
     }
     Ok(RenderedRelease {
-        wanted: rendered.wanted.iter().map(Lookup::from).collect(),
+        wanted: Vec::new(),
         chart: rendered.chart.recorded(),
         manifest: rendered.manifest(),
         notes: rendered.notes.clone(),
@@ -174,15 +176,6 @@ fn options(job: &ReleaseJob) -> Result<Options, Refusal> {
     if !job.api_versions.is_empty() {
         capabilities.api_versions.clone_from(&job.api_versions);
     }
-    let found = job.found.iter().map(|(lookup, object)| {
-        let lookup = fluvial_helm::Lookup {
-            api_version: lookup.api_version.clone(),
-            kind: lookup.kind.clone(),
-            namespace: lookup.namespace.clone(),
-            name: lookup.name.clone(),
-        };
-        (lookup, object.clone())
-    });
     Ok(Options {
         name: job.name.clone(),
         namespace: job.namespace.clone(),
@@ -192,19 +185,8 @@ fn options(job: &ReleaseJob) -> Result<Options, Refusal> {
         skip_schema: job.skip_schema,
         seed: job.seed,
         now: job.now,
-        objects: Some(found.collect::<BTreeMap<_, _>>()),
+        objects: Some(job.found.iter().cloned().collect()),
     })
-}
-
-impl From<&fluvial_helm::Lookup> for Lookup {
-    fn from(lookup: &fluvial_helm::Lookup) -> Self {
-        Self {
-            api_version: lookup.api_version.clone(),
-            kind: lookup.kind.clone(),
-            namespace: lookup.namespace.clone(),
-            name: lookup.name.clone(),
-        }
-    }
 }
 
 fn record(job: &RecordJob) -> Result<ReadRecord, Refusal> {

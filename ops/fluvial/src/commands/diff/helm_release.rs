@@ -5,15 +5,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Error, Result, bail, ensure};
 use clap::{ArgAction, Args};
-use fluvial_api::helm_release::{CrdsPolicy, origin_labels};
+use fluvial_api::helm_release::CrdsPolicy;
 use fluvial_api::{HelmRelease, kinds};
 use fluvial_apply::{Object, Owner};
 use fluvial_cluster::{Apply, Cluster, Reference, Takeover};
-use fluvial_execute::{look_up, values};
+use fluvial_event::ObjectRef;
+use fluvial_execute::rendering::{Occasion, release_job, rendered};
+use fluvial_execute::values;
 use fluvial_manifest::{ObjectId, Value, object, yaml};
-use fluvial_render::helm::{
-    PostRendering, ReleaseJob, RenderedRelease, ValuesJob, compose_here, release_here,
-};
+use fluvial_render::helm::{RenderedRelease, ValuesJob, compose_here, release_here};
 use indicatif::ProgressBar;
 
 use super::changes::{self, Change};
@@ -24,9 +24,6 @@ use crate::commands::render::helm::{now, seed};
 use crate::connect::Globals;
 use crate::objects::reference;
 use crate::output::Plain;
-
-/// How often a chart is rendered again because `lookup` asked for more than before.
-const LOOKUPS_MAX: usize = 8;
 
 #[derive(Args, Debug)]
 pub(super) struct HelmReleaseArgs {
@@ -202,47 +199,21 @@ impl Diff {
         let chart = chart::read(path)?;
         let composed = compose_here(&values, &chart);
         let composed = composed.map_err(|refusal| Error::msg(refusal.message))?;
-        let mut job = ReleaseJob {
-            artifact: String::new(),
-            name: spec.release_name(&metadata.name),
-            namespace: spec.release_namespace(&metadata.namespace).to_owned(),
+        let occasion = Occasion {
             version: latest.map_or(1, |latest| latest.version + 1),
             is_upgrade,
-            values: composed.values,
-            defaults: None,
-            kube_version: cluster.version().await?,
-            api_versions: cluster.api_versions().await?,
-            skip_schema: if is_upgrade {
-                spec.upgrade.disable_schema_validation
-            } else {
-                spec.install.disable_schema_validation
-            },
             seed: seed()?,
             now: now(),
-            found: Vec::new(),
-            post: PostRendering {
-                renderers: spec.post_renderers.clone().unwrap_or_default(),
-                strategy: spec.post_render_strategy,
-                metadata: spec.common_metadata.clone().unwrap_or_default(),
-                origin: origin_labels(&metadata.namespace, &metadata.name),
-            },
-            ignore: Vec::new(),
         };
-        for _ in 0..LOOKUPS_MAX {
-            let rendered = release_here(&job, chart::read(path)?);
-            let rendered = rendered.map_err(|refusal| Error::msg(refusal.message))?;
-            if rendered.wanted.is_empty() {
-                return Ok(rendered);
-            }
-            for wanted in rendered.wanted {
-                let found = look_up(cluster, &wanted).await?;
-                job.found.push((wanted, found));
-            }
-        }
-        bail!(
-            "cannot render {}: its templates look up more each time they are rendered; they were, {LOOKUPS_MAX} times",
-            path.display()
-        )
+        let object = ObjectRef {
+            namespace: metadata.namespace.clone(),
+            name: metadata.name.clone(),
+            ..ObjectRef::default()
+        };
+        let job = release_job(cluster, &object, spec, composed.values, occasion).await?;
+        let render = |job| async move { Ok::<_, Error>(release_here(&job, chart::read(path)?)) };
+        let rendered = rendered(cluster, job, render).await?;
+        rendered.map_err(|refusal| Error::msg(refusal.message))
     }
 
     /// The definitions of the chart that would be applied: with `Create`, those that are not there yet.
