@@ -458,6 +458,13 @@ impl HelmRelease {
             }
         }
         self.owned.unlink();
+        if concluded.ready && self.core.remediated.take().is_some() {
+            self.core.released = Some(Said {
+                is_true: true,
+                reason: concluded.reason.clone(),
+                message: concluded.message.clone(),
+            });
+        }
         let attempt = self.core.attempt.take();
         if let Some(attempt) = attempt {
             self.keep_what_was_handled(&attempt, concluded.ready || concluded.stalled);

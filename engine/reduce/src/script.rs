@@ -4,7 +4,7 @@ use fluvial_api::{GitRepository, Kustomization};
 use fluvial_event::{
     Action, AppliedObject, Artifact, ArtifactFetched, Chain, Draft, Event, FinalizerSet, Health,
     Id, ManifestsBuilt, ObjectGone, ObjectObserved, ObjectRef, ObjectsApplied, ObjectsPruned,
-    Record, Rendered, ResourceObserved, TimerFired, Timestamp, command,
+    PruneObjects, Record, Rendered, ResourceObserved, StoreRelease, TimerFired, Timestamp, command,
 };
 use serde_json::{Value, json};
 
@@ -279,6 +279,25 @@ fn names<'a>(objects: impl Iterator<Item = Option<&'a ObjectRef>>) -> String {
     names.join(",")
 }
 
+fn word_of_prune(prune: &PruneObjects) -> String {
+    let objects = names(prune.objects.iter().map(|it| it.object.as_ref()));
+    match prune.gone_within_ms {
+        0 => format!("prune {objects}"),
+        within => format!("prune {objects}, gone within {} s", within / 1000),
+    }
+}
+
+fn word_of_store(store: &StoreRelease) -> String {
+    let purge = if store.purge { "purge" } else { "" };
+    let parts = [&*store.status, &*store.reason, purge];
+    let said = parts.into_iter().filter(|part| !part.is_empty());
+    format!(
+        "store v{} {}",
+        store.version,
+        said.collect::<Vec<_>>().join(" ")
+    )
+}
+
 fn word(event: &Event) -> String {
     if let Event::Waited(waited) = event {
         return format!("wait {}", waited.reason);
@@ -322,10 +341,7 @@ fn word(event: &Event) -> String {
             let objects = names(apply.objects.iter().map(|it| it.object.as_ref()));
             format!("{what} {objects}")
         }
-        Some(command::Kind::PruneObjects(prune)) => {
-            let objects = names(prune.objects.iter().map(|it| it.object.as_ref()));
-            format!("prune {objects}")
-        }
+        Some(command::Kind::PruneObjects(prune)) => word_of_prune(prune),
         Some(command::Kind::SetFinalizer(set)) => {
             format!("finalizer {}", if set.present { "on" } else { "off" })
         }
@@ -338,11 +354,7 @@ fn word(event: &Event) -> String {
             format!("render {} v{}", render.action, render.version)
         }
         Some(command::Kind::RecallRelease(recall)) => format!("recall for {}", recall.action),
-        Some(command::Kind::StoreRelease(store)) => {
-            format!("store v{} {} {}", store.version, store.status, store.reason)
-                .trim()
-                .to_owned()
-        }
+        Some(command::Kind::StoreRelease(store)) => word_of_store(store),
         Some(command::Kind::RunHook(run)) => {
             format!("hook {} {}", run.event, run.hook.as_ref().unwrap().name)
         }

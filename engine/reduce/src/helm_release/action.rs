@@ -422,6 +422,9 @@ impl HelmRelease {
         };
         let propagation = &spec.uninstall.deletion_propagation;
         let propagation = propagation.clone().filter(|_| action.kind.removes());
+        let how = how(spec, action.kind);
+        let waits = how.waits && action.kind.removes();
+        let gone_within = how.timeout.milliseconds();
         declared.command(command::Kind::PruneObjects(PruneObjects {
             object: Some(declared.named(object)),
             objects: doomed,
@@ -430,6 +433,11 @@ impl HelmRelease {
             release_namespace,
             release_name,
             propagation: propagation.unwrap_or_default(),
+            gone_within_ms: if waits {
+                i64::try_from(gone_within).unwrap_or(i64::MAX)
+            } else {
+                0
+            },
         }))
     }
 

@@ -214,7 +214,7 @@ impl HelmRelease {
                 self.render(object, attempt, inspected, kind, version, now)
             }
             Next::Recall(kind, target, version) => self.recall(object, kind, &target, version, now),
-            Next::Over => self.conclude_with(object, attempt, now, self.summary()),
+            Next::Over => self.conclude_with(object, attempt, now, self.in_sync()),
             Next::Failed(end) => self.conclude_with(object, attempt, now, Err(end)),
         }
     }

@@ -294,6 +294,23 @@ impl HelmRelease {
         }
     }
 
+    /// How a run ends that finds everything as it is to be. What a rollback restored may be just that.
+    pub(super) fn in_sync(&self) -> Result<(String, String), End> {
+        match &self.core.remediated {
+            Some(said) if said.is_true => Ok(self.upgraded()),
+            Some(_) | None => self.summary(),
+        }
+    }
+
+    /// As if the latest release had been made by an upgrade.
+    fn upgraded(&self) -> (String, String) {
+        let latest = self.core.status.history.latest();
+        let latest = latest.cloned().unwrap_or_default();
+        let (release, chart) = (latest.full_name(), latest.chart());
+        let message = format!("Helm upgrade succeeded for release {release} with chart {chart}");
+        ("UpgradeSucceeded".to_owned(), message)
+    }
+
     /// Ready, from the conditions of the release: remediated is never ready, then tests, then the release.
     pub(super) fn summary(&self) -> Result<(String, String), End> {
         let tests = self.spec.as_ref().is_some_and(|spec| {
@@ -321,18 +338,7 @@ impl HelmRelease {
                 message: said.message.clone(),
             }),
             // Taken over as it was.
-            None => {
-                let latest = self.core.status.history.latest();
-                let latest = latest.cloned().unwrap_or_default();
-                Ok((
-                    "UpgradeSucceeded".into(),
-                    format!(
-                        "Helm upgrade succeeded for release {} with chart {}",
-                        latest.full_name(),
-                        latest.chart()
-                    ),
-                ))
-            }
+            None => Ok(self.upgraded()),
         }
     }
 }

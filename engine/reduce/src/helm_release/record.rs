@@ -70,7 +70,7 @@ impl HelmRelease {
             description: description(object, action, spec, end),
             supersede: is_success && kind.applies(),
             records_max: spec.max_history_or_default(),
-            purge: kind == Kind::Remove && is_success && !spec.uninstall.keep_history,
+            purge: kind.removes() && is_success && !spec.uninstall.keep_history,
             reason: kind.reason(is_success).to_owned(),
             message: self.message(object, action, spec, end),
             tests,

@@ -3,7 +3,8 @@
 use fluvial_api::{HelmChart, HelmRepository};
 use fluvial_event::{
     Artifact, ArtifactFetched, Command, CommandIssued, Event, FetchFailed, FinalizerSet, ObjectRef,
-    PackedChart, ResourceDeleted, ResourceObserved, SourceUnchanged, Validators, command,
+    PackedChart, ReleaseInspected, ResourceDeleted, ResourceObserved, SourceUnchanged, Validators,
+    command,
 };
 use serde_json::{Value, json};
 
@@ -168,6 +169,55 @@ fn ready() -> Script {
     let said = script.answer(&podinfo(), pulled(1, "6.7.0"));
     assert_eq!(said, ["ready ChartPullSucceeded"]);
     script
+}
+
+/// The HelmRelease `web`, of the chart that others declare.
+fn release_of_podinfo() -> (ObjectRef, ResourceObserved) {
+    let web = ObjectRef {
+        group: "helm.toolkit.fluxcd.io".into(),
+        version: "v2".into(),
+        kind: "HelmRelease".into(),
+        ..named("", "web")
+    };
+    let spec = json!({"interval": "24h", "chartRef": {"kind": "HelmChart", "name": "podinfo"}});
+    let observed = observed(web.clone(), 1, serde_json::to_vec(&spec).unwrap());
+    (web, observed)
+}
+
+#[test]
+fn a_new_chart_wakes_its_release_and_the_same_one_does_not() {
+    let mut script = ready();
+    let (web, declared) = release_of_podinfo();
+    assert_eq!(script.tell(declared.into()), ["inspect"]);
+    let deployed = json!({
+        "apiVersion": "v2", "name": "web", "namespace": "team", "version": 1, "status": "deployed",
+        "chartName": "podinfo", "chartVersion": "6.7.0", "configDigest": "c1",
+    });
+    let as_it_is = ReleaseInspected {
+        object: Some(web.clone()),
+        generation: 1,
+        chart_name: "podinfo".into(),
+        chart_version: "6.7.0".into(),
+        config_digest: "c1".into(),
+        stored: deployed.to_string(),
+        ..ReleaseInspected::default()
+    };
+    assert_eq!(
+        script.answer(&web, as_it_is.into()),
+        ["ready UpgradeSucceeded"]
+    );
+    script.after(HOUR_MS);
+    script.answer(&charts(), index("sha256:2"));
+    let said = script.answer(&podinfo(), unchanged(podinfo(), "6.7.0"));
+    assert!(!said.contains(&"inspect".to_owned()), "{said:?}");
+    script.after(HOUR_MS);
+    script.answer(&charts(), index("sha256:3"));
+    let said = script.answer(&podinfo(), pulled(1, "6.8.0"));
+    assert_eq!(said, ["ready ChartPullSucceeded", "inspect"]);
+    let command::Kind::InspectRelease(inspect) = last_command(&script) else {
+        panic!("{:?}", last_command(&script))
+    };
+    assert_eq!(inspect.artifact.unwrap().revision, "6.8.0");
 }
 
 #[test]

@@ -110,9 +110,18 @@ fn a_failed_hook_is_rolled_back_and_the_last_failure_stalls() {
         "nothing had been changed"
     );
     let deployed = snapshot(3, "deployed", "c1");
-    let said = script.answer(&it, stored(&[deployed], "RollbackSucceeded"));
+    let said = script.answer(
+        &it,
+        stored(std::slice::from_ref(&deployed), "RollbackSucceeded"),
+    );
     assert_eq!(said, ["stalled RetriesExceeded"]);
     assert_eq!(script.release_status().upgrade_failures, 1);
+    // Where what was restored is declared again, there is nothing left to do, nor to complain of.
+    let again = declared(3, json!({"values": {"a": 1}}));
+    assert_eq!(script.tell(again.into()), ["inspect"]);
+    let said = script.answer(&it, inspected("c1", Some(&deployed)));
+    assert_eq!(said, ["ready UpgradeSucceeded"]);
+    assert_eq!(script.release_status().upgrade_failures, 0);
 }
 
 #[test]
@@ -150,14 +159,14 @@ fn a_failed_install_is_uninstalled_and_tried_again() {
     let said = script.answer(&it, planned(&["a"], "m1", &[]));
     assert_eq!(said, ["store v1 uninstalling"]);
     let said = script.answer(&it, stored(&[snapshot(1, "uninstalling", "c1")], ""));
-    assert_eq!(said, ["prune a"]);
+    assert_eq!(said, ["prune a, gone within 300 s"]);
     let pruned = ObjectsPruned {
         object: Some(it.clone()),
         pruned: vec![object("a")],
         ..ObjectsPruned::default()
     };
     let said = script.answer(&it, pruned.into());
-    assert_eq!(said, ["store v1 uninstalled UninstallSucceeded"]);
+    assert_eq!(said, ["store v1 uninstalled UninstallSucceeded purge"]);
     let gone = snapshot(1, "uninstalled", "c1");
     let said = script.answer(
         &it,
@@ -291,7 +300,7 @@ fn deleting_it_uninstalls_and_takes_the_chart_along() {
     let said = script.answer(&it, planned(&["a"], "m1", &[hook("bye", "post-delete")]));
     assert_eq!(said, ["store v1 uninstalling"]);
     let said = script.answer(&it, stored(&[snapshot(1, "uninstalling", "c1")], ""));
-    assert_eq!(said, ["prune a"]);
+    assert_eq!(said, ["prune a, gone within 300 s"]);
     let pruned = ObjectsPruned {
         object: Some(it.clone()),
         pruned: vec![object("a")],
@@ -299,7 +308,7 @@ fn deleting_it_uninstalls_and_takes_the_chart_along() {
     };
     assert_eq!(script.answer(&it, pruned.into()), ["hook post-delete bye"]);
     let said = script.answer(&it, ran("post-delete", "bye", "Succeeded"));
-    assert_eq!(said, ["store v1 uninstalled UninstallSucceeded"]);
+    assert_eq!(said, ["store v1 uninstalled UninstallSucceeded purge"]);
     let purged = ReleaseStored {
         object: Some(it.clone()),
         purged: true,
@@ -318,6 +327,74 @@ fn deleting_it_uninstalls_and_takes_the_chart_along() {
         present: false,
     };
     assert_eq!(script.answer(&it, set.into()), NOTHING);
+}
+
+#[test]
+fn how_it_is_uninstalled_is_as_its_spec_says() {
+    for (uninstall, prune, store) in [
+        (
+            json!({"timeout": "7s"}),
+            "prune a, gone within 7 s",
+            " purge",
+        ),
+        (json!({"disableWait": true}), "prune a", " purge"),
+        (
+            json!({"keepHistory": true}),
+            "prune a, gone within 300 s",
+            "",
+        ),
+    ] {
+        let it = release();
+        let spec = json!({"uninstall": uninstall});
+        let mut script = installed(spec.clone());
+        let deleting = ResourceObserved {
+            deleting: true,
+            ..declared(2, spec)
+        };
+        script.tell(deleting.into());
+        script.answer(&it, planned(&["a"], "m1", &[]));
+        let said = script.answer(&it, stored(&[snapshot(1, "uninstalling", "c1")], ""));
+        assert_eq!(said, [prune]);
+        let pruned = ObjectsPruned {
+            object: Some(it.clone()),
+            pruned: vec![object("a")],
+            ..ObjectsPruned::default()
+        };
+        let said = script.answer(&it, pruned.into());
+        assert_eq!(
+            said,
+            [format!("store v1 uninstalled UninstallSucceeded{store}")]
+        );
+    }
+}
+
+#[test]
+fn what_does_not_go_fails_the_uninstall_and_is_tried_again() {
+    let it = release();
+    let mut script = installed(json!({}));
+    let deleting = ResourceObserved {
+        deleting: true,
+        ..declared(2, json!({}))
+    };
+    script.tell(deleting.into());
+    script.answer(&it, planned(&["a"], "m1", &[]));
+    script.answer(&it, stored(&[snapshot(1, "uninstalling", "c1")], ""));
+    let held = ObjectsPruned {
+        object: Some(it.clone()),
+        failures: vec![ObjectFailure {
+            object: Some(object("a")),
+            reason: "Timeout".into(),
+            message: "a is not gone".into(),
+        }],
+        ..ObjectsPruned::default()
+    };
+    let said = script.answer(&it, held.into());
+    assert_eq!(said, ["store v1 uninstalling UninstallFailed"]);
+    let said = script.answer(
+        &it,
+        stored(&[snapshot(1, "uninstalling", "c1")], "UninstallFailed"),
+    );
+    assert_eq!(said, ["recall for uninstall"], "its end is not given up");
 }
 
 #[test]

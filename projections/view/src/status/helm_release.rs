@@ -225,7 +225,8 @@ impl HelmRelease {
         if stored.reason.is_empty() {
             return;
         }
-        if stored.purged || stored.action == "uninstall" && is_success(&stored.reason) {
+        // What a remediation uninstalled is said for as long as there is nothing newer.
+        if stored.action == "uninstall" && is_success(&stored.reason) {
             self.forget();
         }
         self.say(context, &stored.action, &stored.reason, &stored.message);
@@ -276,7 +277,9 @@ impl HelmRelease {
         let said = Saying::of_end(concluded);
         let list = &mut self.status.conditions;
         if concluded.ready {
-            if condition::find(list, RELEASED).is_none() {
+            let is_remediated = condition::find(list, REMEDIATED).is_some();
+            condition::remove(list, REMEDIATED);
+            if is_remediated || condition::find(list, RELEASED).is_none() {
                 conditions::mark(list, context, RELEASED, Truth::True, &said);
             }
             conditions::succeed(list, context, &said);

@@ -420,6 +420,26 @@ fn an_uninstalled_release_leaves_no_history() {
 }
 
 #[test]
+fn a_remediation_that_uninstalls_leaves_what_it_was_for() {
+    let told = installed()
+        .then(recall("uninstall-remediation"))
+        .then(store())
+        .so(ReleaseStored {
+            purged: true,
+            ..stored("uninstall-remediation", "UninstallSucceeded", &[])
+        });
+    check_conditions(
+        &told,
+        &expect![[r#"
+            Ready=False UninstallSucceeded: Helm said UninstallSucceeded (10:16:11Z)
+            Reconciling=True Progressing: Running 'uninstall' action with timeout of 5m0s (10:16:09Z)
+            Released=True InstallSucceeded: Helm said InstallSucceeded (10:16:07Z)
+            Remediated=True UninstallSucceeded: Helm said UninstallSucceeded (10:16:11Z)
+        "#]],
+    );
+}
+
+#[test]
 fn drift_that_is_only_warned_of_has_a_condition_until_it_is_gone() {
     let drift = |message: &str| Concluded {
         object: Some(web()),

@@ -2,8 +2,9 @@
 
 use fluvial_event::{
     ChartDeclared, Command, CommandIssued, Concluded, DeclareChart, Event, Hook, HookRan, HookRun,
-    InspectRelease, ObjectRef, RecallRelease, ReleaseFailed, ReleaseInspected, ReleaseRendered,
-    ReleaseStored, RenderRelease, ResourceObserved, RunHook, StoreRelease, Tests, command,
+    InspectRelease, ObjectRef, PruneObjects, RecallRelease, ReleaseFailed, ReleaseInspected,
+    ReleaseRendered, ReleaseStored, RenderRelease, ResourceObserved, RunHook, StoreRelease, Tests,
+    command,
 };
 
 use super::{artifact, rendered, text};
@@ -127,6 +128,22 @@ pub(super) fn grown() -> Vec<(&'static str, Event)> {
             ReleaseRendered {
                 objects: vec![rendered],
                 ..ReleaseRendered::default()
+            }
+            .into(),
+        ),
+        (
+            "prune_objects",
+            CommandIssued {
+                command: Some(Command {
+                    kind: Some(command::Kind::PruneObjects(PruneObjects {
+                        object: Some(owner()),
+                        release_namespace: text("apps"),
+                        release_name: text("podinfo"),
+                        propagation: text("foreground"),
+                        gone_within_ms: 300_000,
+                        ..PruneObjects::default()
+                    })),
+                }),
             }
             .into(),
         ),
