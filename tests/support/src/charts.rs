@@ -55,8 +55,19 @@ impl ChartRepository {
             fs::write(&path, contents)
                 .with_context(|| format!("cannot write {}", path.display()))?;
         }
-        let (served, chart) = (text(&self.served()), text(chart.path()));
-        let printed = helm(&["package", "--destination", &served, &chart])?;
+        self.pack(chart.path(), &[])
+    }
+
+    /// Packs the chart in a directory as this version of it, puts it on the shelf, and returns where the
+    /// archive is.
+    pub fn publish_directory(&self, chart: &Path, version: &str) -> Result<PathBuf> {
+        self.pack(chart, &["--version", version])
+    }
+
+    fn pack(&self, chart: &Path, how: &[&str]) -> Result<PathBuf> {
+        let (served, chart) = (text(&self.served()), text(chart));
+        let package = ["package", "--destination", &served, &chart];
+        let printed = helm(&[&package, how].concat())?;
         self.index()?;
         let packed = printed.trim().rsplit(": ").next().unwrap_or_default();
         Ok(PathBuf::from(packed))

@@ -283,7 +283,9 @@ impl ControlPlane {
     /// One node, and proof that kwok (the node is ready) and the controller manager (the default
     /// service account exists) are at work.
     fn add_node(&self) -> Result<()> {
-        let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node"}});
+        // The labels that each kubelet sets, and charts select by.
+        let labels = json!({"kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64", "kubernetes.io/hostname": "node"});
+        let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node", "labels": labels}});
         self.kubectl_with(&["create", "-f", "-"], &node.to_string())?;
         self.until("a ready node", || {
             let ready = r#"jsonpath={.status.conditions[?(@.type=="Ready")].status}"#;

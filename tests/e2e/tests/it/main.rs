@@ -67,9 +67,15 @@ fn alerts_are_told_whatever_happens() {
 #[test]
 fn releases_are_those_that_helm_sees() {
     let stage = Stage::start(Leading::Alone).unwrap();
-    play(&stage, releases::SCENARIOS);
+    let scenarios = [releases::SCENARIOS, releases::fields::SCENARIOS];
+    play(&stage, &scenarios.concat());
     recovery::the_log_is_sound(&stage);
     stage.engine.stop().unwrap();
+}
+
+#[test]
+fn charts_of_others_live_as_helm_sees_it() {
+    releases::life::all();
 }
 
 #[test]

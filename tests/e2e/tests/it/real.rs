@@ -16,7 +16,7 @@ const SCENARIOS: &[Scenario] = &[
 ];
 
 /// Where they are, if they are here.
-fn conformance() -> Option<PathBuf> {
+pub(crate) fn conformance() -> Option<PathBuf> {
     let named = std::env::var_os("FLUVIAL_CONFORMANCE").map(PathBuf::from);
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/conformance");
     let open = named.unwrap_or(beside).join("open");

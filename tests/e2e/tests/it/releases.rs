@@ -3,6 +3,8 @@
 mod chart;
 mod compared;
 pub(crate) mod crash;
+pub(crate) mod fields;
+pub(crate) mod life;
 
 use fluvial_e2e::{PATIENCE, Scenario, Scene, condition, text};
 use fluvial_support::{ChartRepository, wait};
@@ -81,7 +83,7 @@ pub(crate) fn history(scene: &Scene<'_>, name: &str) -> Vec<(i64, String)> {
     history.as_array().unwrap().iter().map(one).collect()
 }
 
-fn states(history: &[(i64, String)]) -> Vec<(i64, &str)> {
+pub(crate) fn states(history: &[(i64, String)]) -> Vec<(i64, &str)> {
     history
         .iter()
         .map(|(revision, state)| (*revision, state.as_str()))

@@ -2,6 +2,9 @@
 
 use fluvial_e2e::Scene;
 
+const HOW: &str =
+    "  how: {{ if .Release.IsInstall }}install{{ else }}upgrade{{ end }} {{ .Release.Revision }}\n";
+
 const OBJECTS: &str = r#"apiVersion: v1
 kind: ConfigMap
 metadata:
@@ -86,6 +89,11 @@ pub(super) fn chart_files(version: &str) -> [(&'static str, String); 5] {
         ("templates/hook.yaml", HOOK.to_owned()),
         ("templates/test.yaml", TEST.to_owned()),
     ]
+}
+
+/// The same, but that nothing in it says how, and as which revision, it was released.
+pub(super) fn chart_files_of_no_release(version: &str) -> [(&'static str, String); 5] {
+    chart_files(version).map(|(path, text)| (path, text.replace(HOW, "")))
 }
 
 /// Commits the chart, and declares the source that serves it.

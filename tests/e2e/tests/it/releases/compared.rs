@@ -6,7 +6,7 @@ use std::path::Path;
 use fluvial_e2e::Scene;
 use serde_json::json;
 
-use super::chart::{chart_files, committed};
+use super::chart::{chart_files_of_no_release, committed};
 use super::release;
 
 pub(super) fn a_chart_of_files_is_compared_with_its_release(scene: &Scene<'_>) {
@@ -20,9 +20,8 @@ pub(super) fn a_chart_of_files_is_compared_with_its_release(scene: &Scene<'_>) {
     let directory = tempfile::tempdir().unwrap();
     let chart = directory.path();
     fs::create_dir(chart.join("templates")).unwrap();
-    for (path, text) in chart_files("1.0.0") {
-        // What says how it was released is of each release.
-        let text = text.replace("  how: {{ if .Release.IsInstall }}install{{ else }}upgrade{{ end }} {{ .Release.Revision }}\n", "");
+    // What says how it was released is of each release.
+    for (path, text) in chart_files_of_no_release("1.0.0") {
         fs::write(chart.join(path), text).unwrap();
     }
     let (code, said) = diff(scene, "shop", chart);
