@@ -261,7 +261,7 @@ fn tests_are_run_after_the_release_and_their_failure_is_one() {
         assert_eq!(said, ["hook test check"]);
         let reason = format!("Test{phase}");
         let said = script.answer(&it, ran("test", "check", phase));
-        assert_eq!(said, [format!("store v1  {reason}")]);
+        assert_eq!(said, [format!("store v1 {reason}")]);
         let tested = json!({"check": {"phase": phase}});
         let tested = ReleaseSnapshot {
             test_hooks: serde_json::from_value(tested).unwrap(),

@@ -262,6 +262,8 @@ fn a_release_waits_for_another(scene: &Scene<'_>) {
         scene.find("ConfigMap", "shop").is_none(),
         "it is not ready yet"
     );
+    scene.refused("HelmRelease", "base", "InstallFailed", &[]);
+    assert!(scene.find("ConfigMap", "shop").is_none(), "nor will it be");
     let mended = json!({"spec": {"timeout": "1m", "values": {"pod": "running"}}});
     scene.patch("HelmRelease", "base", &mended);
     scene.ready("HelmRelease", "base");
