@@ -9,7 +9,7 @@ use clap::{
 };
 
 use crate::commands::{
-    build, check, completion, create, debug, delete, deliveries, diff, export, get, history,
+    blame, build, check, completion, create, debug, delete, deliveries, diff, export, get, history,
     install, log, reconcile, render, replay, rollback, run, suspend, uninstall, version, why,
 };
 use crate::connect::Globals;
@@ -27,6 +27,7 @@ use crate::connect::Globals;
   fluvial reconcile kustomization app --with-source
   fluvial history kustomization/app --data ./data
   fluvial why deployment/podinfo -n apps --data ./data
+  fluvial blame deployment/podinfo spec.replicas --data ./data
   fluvial diff 2h now --data ./data
   fluvial rollback kustomization/app --to 2h --data ./data
   fluvial log verify --data ./data"
@@ -44,6 +45,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     // sorted
+    Blame(blame::BlameArgs),
     Build(build::BuildArgs),
     Check(check::CheckArgs),
     Completion(completion::CompletionArgs),

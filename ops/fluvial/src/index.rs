@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use fluvial_event::{ObjectRef, Offset, Record, Role};
-use fluvial_log::EventLog as _;
+use fluvial_event::{Digest, ObjectRef, Offset, Record, Rendered, Role};
 use fluvial_log::index::{Index, IndexStore, step};
+use fluvial_log::{BlobStore, EventLog as _};
 use fluvial_log_rocksdb::{Data, Mode, RocksIndex, RocksLog};
+use fluvial_manifest::Value;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::sync::watch;
 
@@ -71,6 +72,18 @@ impl Memory {
         bar.finish_and_clear();
         index.context("run `fluvial log verify` to see what is wrong")
     }
+}
+
+/// The recorded manifest of a member of a set.
+pub(crate) fn manifest(blobs: &dyn BlobStore, member: &Rendered) -> Result<Value> {
+    let read = || -> Result<Value> {
+        let digest: Digest = member.manifest.parse()?;
+        Ok(serde_json::from_slice(&blobs.get(&digest)?)?)
+    };
+    read().with_context(|| {
+        let object = member.object.clone().unwrap_or_default();
+        format!("cannot read the recorded manifest of {object}")
+    })
 }
 
 /// The records that are about `object` itself, newest first.

@@ -111,13 +111,27 @@ pub fn fields(old: Option<&Value>, new: Option<&Value>, secrets: &Secrets) -> Ve
 
 /// Where the walk is, and whether what is there may be shown.
 #[derive(Clone, Debug, Default)]
-struct Place {
+pub(crate) struct Place {
     path: String,
     is_secret: bool,
 }
 
 impl Place {
-    fn member(&self, key: &str, of: [Option<&Value>; 2]) -> Self {
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The value that is there as it may be shown, and whether anything is withheld.
+    pub(crate) fn shown(&self, value: &Value, secrets: &Secrets) -> (Value, bool) {
+        if self.is_secret {
+            return (Value::from(HIDDEN), true);
+        }
+        let (_, shown, masked) = secrets.mask(None, Some(value));
+        (shown.unwrap_or_default(), masked)
+    }
+
+    /// The member `key` of the map that is there, in two versions.
+    pub(crate) fn member(&self, key: &str, of: [Option<&Value>; 2]) -> Self {
         let path = format!("{}{}", self.path, segment(key));
         let path = path.strip_prefix('.').unwrap_or(&path).to_owned();
         let is_secret = of.into_iter().flatten().any(|it| secret::hides(it, key));
@@ -127,7 +141,8 @@ impl Place {
         }
     }
 
-    fn item(&self, label: &str) -> Self {
+    /// The item of the list that is there which goes by this label.
+    pub(crate) fn item(&self, label: &str) -> Self {
         Self {
             path: format!("{}[{label}]", self.path),
             is_secret: self.is_secret,

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Error, Result, bail};
 use clap::Args;
 use fluvial_event::{Id, Mention, ObjectRef, Offset, Record, Timestamp};
 use fluvial_log::index::Index;
@@ -104,25 +104,25 @@ pub(crate) fn find(
 }
 
 /// The index, as a history that can be asked.
-struct Asked<'a>(&'a Index<'a>);
+pub(super) struct Asked<'a>(pub(super) &'a Index<'a>);
 
 impl Past for Asked<'_> {
-    type Error = fluvial_log::Error;
+    type Error = Error;
 
     fn mentions<'a>(
         &'a self,
         object: &ObjectRef,
         until: Offset,
     ) -> Box<dyn Iterator<Item = Result<Mention, Self::Error>> + 'a> {
-        Box::new(self.0.mentions(object, until))
+        Box::new(self.0.mentions(object, until).map(|it| Ok(it?)))
     }
 
     fn record(&self, offset: Offset) -> Result<Record, Self::Error> {
-        self.0.record(offset)
+        Ok(self.0.record(offset)?)
     }
 
     fn by_id(&self, id: Id) -> Result<Option<Record>, Self::Error> {
-        self.0.by_id(id)
+        Ok(self.0.by_id(id)?)
     }
 }
 

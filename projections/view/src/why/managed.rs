@@ -457,7 +457,7 @@ fn as_said(
 }
 
 /// What a record that renders a set says of `object`.
-fn member<'a>(record: &'a Record, object: &ObjectRef) -> Option<&'a Rendered> {
+pub(super) fn member<'a>(record: &'a Record, object: &ObjectRef) -> Option<&'a Rendered> {
     set(record)
         .iter()
         .find(|it| it.object.as_ref().is_some_and(|it| it.is_same(object)))

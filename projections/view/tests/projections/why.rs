@@ -1,5 +1,6 @@
 //! Stories, and what `why` says of them.
 
+mod blame;
 mod obstacles;
 
 use std::convert::Infallible;

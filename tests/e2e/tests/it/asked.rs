@@ -1,4 +1,4 @@
-//! What the log is asked: why an object is as it is, and what two points in time say differently.
+//! What the log is asked: why an object is as it is, who made its fields so, and what two points in time say differently.
 
 use fluvial_e2e::{PATIENCE, Scenario, Scene};
 use fluvial_support::wait;
@@ -10,6 +10,10 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     (
         "a-difference-names-fields-and-no-secret",
         a_difference_names_fields_and_no_secret,
+    ),
+    (
+        "blame-names-the-commit-behind-each-field",
+        blame_names_the_commit_behind_each_field,
     ),
     (
         "why-follows-a-dependency-to-its-root",
@@ -103,6 +107,47 @@ fn why_follows_a_dependency_to_its_root(scene: &Scene<'_>) {
         said.contains("base fails since") && said.contains("nowhere"),
         "{said}"
     );
+}
+
+fn blame_names_the_commit_behind_each_field(scene: &Scene<'_>) {
+    let two = |one: &str, other: &str| format!("{}  other: {other:?}\n", config_map("a", one));
+    let old = scene.begin(&[("a.yaml", &two("one", "1"))]);
+    scene.kustomization("app", json!({}));
+    scene.deployed("app");
+    let new = scene.commit(&[("a.yaml", &two("three", "1"))]);
+    scene.fetch();
+    scene.deployed("app");
+    scene.suspend("app");
+    edit(scene);
+    let blamed = |more: &[&str]| {
+        let (code, said) = asked(scene, &[&["blame", "cm/a"], more].concat());
+        assert_eq!(code, 0, "{more:?}: {said}");
+        serde_json::from_str::<Value>(&said).unwrap()["fields"].clone()
+    };
+    let field = |fields: &Value, path: &str| {
+        let mut all = fields.as_array().unwrap().iter();
+        all.find(|it| it["path"] == path).cloned().unwrap()
+    };
+    wait("blame to tell of the change by hand", PATIENCE, || {
+        let value = field(&blamed(&["-o", "json"]), "data.value");
+        let manager = value["byHand"]["manager"].clone();
+        (manager == "kubectl-edit")
+            .then_some(())
+            .ok_or(value.to_string())
+    });
+    let fields = blamed(&["-o", "json"]);
+    for (path, commit) in [("data.value", &new), ("data.other", &old), ("kind", &old)] {
+        let it = field(&fields, path);
+        let revision = it["commit"]["revision"].as_str().unwrap_or_default();
+        assert!(revision.ends_with(commit.as_str()), "{path}: {it}");
+    }
+    assert_eq!(field(&fields, "data.other").get("byHand"), None);
+    let before = blamed(&["data.value", "--at", &old, "-o", "json"]);
+    assert_eq!(before.as_array().unwrap().len(), 1, "{before}");
+    assert_eq!(before[0]["value"], "one", "{before}");
+    let (code, said) = asked(scene, &["blame", "cm/a", "data.nothing"]);
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("has no data.nothing"), "{said}");
 }
 
 fn a_difference_names_fields_and_no_secret(scene: &Scene<'_>) {

@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Context as _, Result};
-use fluvial_event::{Digest, Event, ObjectRef, Offset, Rendered, Role};
+use anyhow::Result;
+use fluvial_event::{Event, ObjectRef, Offset, Rendered, Role};
 use fluvial_log::BlobStore;
 use fluvial_log::index::Index;
-use fluvial_manifest::Value;
 use fluvial_view::difference::Manifests;
 
 use super::positions::is_kustomization;
+use crate::index::manifest;
 use crate::position::Position;
 
 /// The records that say what a Kustomization consists of.
@@ -137,17 +137,10 @@ pub(super) fn manifests(
                 .get(object)
                 .is_some_and(|it| it.manifest == rendered.manifest);
             if !is_same || object.kind == "Secret" {
-                let manifest = manifest(blobs, rendered)
-                    .with_context(|| format!("cannot read the recorded manifest of {object}"))?;
-                manifests.insert(object.clone(), manifest);
+                manifests.insert(object.clone(), manifest(blobs, rendered)?);
             }
         }
         Ok(manifests)
     };
     Ok((read(old, new)?, read(new, old)?))
-}
-
-fn manifest(blobs: &dyn BlobStore, rendered: &Rendered) -> Result<Value> {
-    let digest: Digest = rendered.manifest.parse()?;
-    Ok(serde_json::from_slice(&blobs.get(&digest)?)?)
 }

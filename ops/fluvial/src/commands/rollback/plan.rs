@@ -5,14 +5,14 @@ use std::fmt::Write as _;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use fluvial_api::rollback;
-use fluvial_event::{Digest, ObjectRef, Offset, Rendered, Timestamp};
+use fluvial_event::{ObjectRef, Offset, Rendered, Timestamp};
 use fluvial_log::BlobStore;
 use fluvial_view::difference::{self, Change, Difference, Manifests};
 use fluvial_view::rollback::{Missing, Set, Target, current, find};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::index::{Memory, own};
+use crate::index::{Memory, manifest, own};
 use crate::json::text;
 use crate::table::truncate_hex;
 
@@ -224,12 +224,6 @@ fn manifests(
     rendered: &BTreeMap<ObjectRef, Rendered>,
 ) -> Result<Manifests> {
     let read = rendered.iter().filter(|(_, it)| !it.manifest.is_empty());
-    read.map(|(object, it)| {
-        let cannot = || format!("cannot read the manifest of {object}");
-        let digest: Digest = it.manifest.parse().with_context(cannot)?;
-        let bytes = blobs.get(&digest).with_context(cannot)?;
-        let manifest = serde_json::from_slice(&bytes).with_context(cannot)?;
-        Ok((object.clone(), manifest))
-    })
-    .collect()
+    read.map(|(object, it)| Ok((object.clone(), manifest(blobs, it)?)))
+        .collect()
 }
