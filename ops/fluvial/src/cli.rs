@@ -1,5 +1,7 @@
 //! What can be typed.
 
+use std::env;
+use std::ffi::OsString;
 use std::time::Duration;
 
 use clap::error::{ContextKind, ContextValue};
@@ -71,6 +73,21 @@ pub(crate) enum Command {
     Why(why::WhyArgs),
 }
 
+/// What of the grammar `fluvial render` alone needs: to make all of it takes longer than most renders.
+#[derive(Debug, Parser)]
+#[command(name = "fluvial", version, max_term_width = 100)]
+struct RenderCli {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(subcommand)]
+    command: OnlyRender,
+}
+
+#[derive(Debug, Subcommand)]
+enum OnlyRender {
+    Render(render::RenderArgs),
+}
+
 /// Verbs of flux that are not here, and what to say instead.
 const ELSEWHERE: [(&str, &str); 7] = [
     // sorted
@@ -107,8 +124,8 @@ const ELSEWHERE: [(&str, &str); 7] = [
 impl Cli {
     /// Reads the command line; ends the program with what is wrong with it.
     pub(crate) fn read() -> Self {
-        let read = Self::grammar().try_get_matches();
-        read.and_then(|it| Self::from(&it)).unwrap_or_else(|error| {
+        let words: Vec<_> = env::args_os().collect();
+        Self::parse(&words).unwrap_or_else(|error| {
             if let Some(ContextValue::String(verb)) = error.get(ContextKind::InvalidSubcommand)
                 && let Some((_, instead)) = ELSEWHERE.iter().find(|it| it.0 == verb)
             {
@@ -119,22 +136,41 @@ impl Cli {
         })
     }
 
+    fn parse(words: &[OsString]) -> Result<Self, clap::Error> {
+        if words.get(1).is_some_and(|it| it == "render") {
+            return Self::parse_render(words);
+        }
+        let matches = Self::grammar().try_get_matches_from(words)?;
+        let mut cli = Self::from_arg_matches(&matches)?;
+        cli.globals.is_namespace_typed = is_namespace_typed(&matches);
+        Ok(cli)
+    }
+
+    fn parse_render(words: &[OsString]) -> Result<Self, clap::Error> {
+        let matches = with_values(RenderCli::command()).try_get_matches_from(words)?;
+        let RenderCli {
+            mut globals,
+            command,
+        } = RenderCli::from_arg_matches(&matches)?;
+        globals.is_namespace_typed = is_namespace_typed(&matches);
+        let OnlyRender::Render(args) = command;
+        let command = Command::Render(args);
+        Ok(Self { globals, command })
+    }
+
     /// All that can be typed. A switch also takes a value, as flags of Go programs do: `--prune=true`.
     pub(crate) fn grammar() -> clap::Command {
         with_values(Self::command())
     }
+}
 
-    fn from(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let mut cli = Self::from_arg_matches(matches)?;
-        // Of what may stand anywhere, the last command knows the most.
-        let mut last = matches;
-        while let Some((_, next)) = last.subcommand() {
-            last = next;
-        }
-        cli.globals.is_namespace_typed =
-            last.value_source("namespace") == Some(ValueSource::CommandLine);
-        Ok(cli)
+/// Of what may stand anywhere, the last command knows the most.
+fn is_namespace_typed(matches: &ArgMatches) -> bool {
+    let mut last = matches;
+    while let Some((_, next)) = last.subcommand() {
+        last = next;
     }
+    last.value_source("namespace") == Some(ValueSource::CommandLine)
 }
 
 fn with_values(command: clap::Command) -> clap::Command {
@@ -163,7 +199,11 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::Cli;
+    use std::ffi::OsString;
+
+    use clap::CommandFactory as _;
+
+    use super::{Cli, RenderCli, with_values};
 
     #[test]
     fn the_grammar_is_sound() {
@@ -185,8 +225,8 @@ mod tests {
     }
 
     fn typed(line: &str) -> Cli {
-        let words = line.split(' ');
-        Cli::from(&Cli::grammar().try_get_matches_from(words).unwrap()).unwrap()
+        let words: Vec<OsString> = line.split(' ').map(Into::into).collect();
+        Cli::parse(&words).unwrap()
     }
 
     #[test]
@@ -213,9 +253,27 @@ mod tests {
                 "fluvial create source git a --namespace=apps --url x --branch y",
                 true,
             ),
+            ("fluvial render helm a ./a", false),
+            ("fluvial render helm a ./a -n apps", true),
         ] {
             assert_eq!(typed(line).globals.is_namespace_typed, is_typed, "{line}");
         }
+    }
+
+    #[test]
+    fn render_alone_is_typed_as_among_all_commands() {
+        fn pages(mut all: clap::Command) -> Vec<String> {
+            all.build();
+            let mut render = all.find_subcommand("render").unwrap().clone();
+            let mut pages = vec![render.render_long_help().to_string()];
+            for command in render.get_subcommands_mut() {
+                pages.push(command.render_long_help().to_string());
+            }
+            pages
+        }
+        let alone = pages(with_values(RenderCli::command()));
+        assert_eq!(alone, pages(Cli::grammar()));
+        assert!(alone.len() > 2, "{alone:?}");
     }
 
     #[test]
