@@ -29,6 +29,7 @@ pub mod repository;
 mod schema;
 mod scope;
 mod strvals;
+mod template;
 mod values;
 mod yaml;
 
@@ -43,4 +44,5 @@ pub use render::{
     Files, Lookup, Options, Rendered, check_installable, document, release_name, render,
     render_with,
 };
+pub use template::Template;
 pub use values::Values;

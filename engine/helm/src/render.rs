@@ -100,6 +100,21 @@ impl Rendered {
         text
     }
 
+    /// What `helm template` prints: the manifest, with CRDs before it where they are asked for, and those hooks
+    /// that `shown` lets through.
+    pub fn template(&self, include_crds: bool, shown: impl Fn(&Hook) -> bool) -> String {
+        let mut text = String::new();
+        if include_crds {
+            text = self.crd_manifest();
+        }
+        text.push_str(&self.manifest());
+        let mut text = format!("{}\n", text.trim());
+        for hook in self.hooks.iter().filter(|hook| shown(hook)) {
+            document(&mut text, &hook.path, &hook.manifest);
+        }
+        text
+    }
+
     /// The CRDs as `--include-crds` puts them before the manifest.
     pub fn crd_manifest(&self) -> String {
         let mut text = String::new();

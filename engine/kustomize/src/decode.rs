@@ -90,6 +90,15 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// A map of anything; empty when it is absent.
+    pub(crate) fn map(&mut self, name: &str) -> Result<Map<String, Value>> {
+        match self.value(name) {
+            None => Ok(Map::new()),
+            Some(Value::Object(map)) => Ok(map.clone()),
+            Some(_) => Err(self.error(name, "a map is needed here")),
+        }
+    }
+
     pub(crate) fn strings(&mut self, name: &str) -> Result<Vec<String>> {
         let Some(value) = self.value(name) else {
             return Ok(Vec::new());

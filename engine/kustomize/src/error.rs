@@ -63,6 +63,17 @@ impl Error {
         self
     }
 
+    /// Says in which entry the field is, unless this is about another file.
+    pub(crate) fn below(mut self, entry: &str) -> Self {
+        if self.file.is_empty() {
+            self.field = match self.field.as_str() {
+                "" => entry.to_owned(),
+                field => format!("{entry}.{field}"),
+            };
+        }
+        self
+    }
+
     /// Looks up the line of the field, if this is about `file`, whose text is given.
     pub(crate) fn at_line_of(mut self, file: &str, text: &str) -> Self {
         if self.line.is_none() && self.file == file && !self.field.is_empty() {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use fluvial_manifest::{Value, yaml};
 
+use crate::chart::{self, ChartArgs};
 use crate::config::read_spec;
 use crate::decode::{Fields, Source};
 use crate::error::{Error, Result};
@@ -44,7 +45,8 @@ pub(crate) struct Kustomization {
     pub(crate) crds: Vec<String>,
     pub(crate) config_maps: Vec<GeneratorArgs>,
     pub(crate) secrets: Vec<GeneratorArgs>,
-    pub(crate) has_helm: bool,
+    pub(crate) helm_globals: chart::Globals,
+    pub(crate) charts: Vec<ChartArgs>,
     pub(crate) generator_options: Option<GeneratorOptions>,
     pub(crate) configurations: Vec<String>,
     pub(crate) generators: Vec<String>,
@@ -244,14 +246,12 @@ impl Kustomization {
         self.config_maps =
             fields.list("configMapGenerator", |fields| read_generator(fields, false))?;
         self.secrets = fields.list("secretGenerator", |fields| read_generator(fields, true))?;
-        fields.object("helmGlobals", |fields| {
-            fields.string("chartHome")?;
-            fields.string("configHome")
-        })?;
-        for name in ["helmCharts", "helmChartInflationGenerator"] {
-            let charts = fields.value(name).and_then(Value::as_array);
-            self.has_helm |= charts.is_some_and(|charts| !charts.is_empty());
-        }
+        self.charts = fields.list("helmCharts", chart::read)?;
+        let globals = fields.object("helmGlobals", chart::read_globals)?;
+        let legacy = fields.list("helmChartInflationGenerator", chart::read_legacy)?;
+        let (charts, set): (Vec<_>, Vec<_>) = legacy.into_iter().unzip();
+        self.charts.extend(charts);
+        self.helm_globals = globals.unwrap_or_else(|| chart::last(set));
         self.generator_options = fields.object("generatorOptions", read_options)?;
         self.configurations = fields.strings("configurations")?;
         self.generators = fields.strings("generators")?;

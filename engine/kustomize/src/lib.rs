@@ -19,6 +19,7 @@
 //! read but the tree; nothing is fetched or executed; no input makes it panic.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod chart;
 mod config;
 mod crds;
 mod decode;
@@ -52,6 +53,7 @@ use std::cell::RefCell;
 
 use fluvial_manifest::{Tree, Value, object, yaml};
 
+use chart::Charts;
 pub use error::Error;
 pub use files::file_names;
 pub use flux::build_flux;
@@ -104,6 +106,15 @@ pub fn build(tree: &Tree, path: &str, options: &Options) -> Result<Vec<Value>, E
     finish(Target::load(loader)?, *options)
 }
 
+/// What a build may use besides its tree.
+#[derive(Clone, Copy, Default)]
+pub struct Means<'a> {
+    /// What was brought of what is remote; nothing where that is refused.
+    pub remotes: Option<&'a Remotes>,
+    /// How charts are rendered; nothing where they are refused.
+    pub charts: Option<Charts<'a>>,
+}
+
 /// What a build comes to that may use what is remote.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Built {
@@ -114,6 +125,7 @@ pub enum Built {
 }
 
 /// As [`build`], but what is remote is not refused: it is used when it is among `remotes`, else it is needed.
+/// Nor are charts, where `means` renders them.
 #[expect(
     clippy::trivially_copy_pass_by_ref,
     reason = "options grow, and callers keep theirs"
@@ -122,16 +134,17 @@ pub fn build_with(
     tree: &Tree,
     path: &str,
     options: &Options,
-    remotes: &Remotes,
+    means: Means<'_>,
 ) -> Result<Built, Error> {
-    let asked = Asked {
-        brought: remotes,
+    let asked = means.remotes.map(|brought| Asked {
+        brought,
         missing: RefCell::default(),
-    };
-    let objects = Loader::new(tree, path, options.restriction, Some(&asked))
+    });
+    let objects = Loader::new(tree, path, options.restriction, asked.as_ref())
+        .map(|loader| loader.with_charts(means.charts))
         .and_then(Target::load)
         .and_then(|target| finish(target, *options));
-    let missing = asked.missing.take();
+    let missing = asked.map(|asked| asked.missing.take()).unwrap_or_default();
     if missing.is_empty() {
         objects.map(Built::Objects)
     } else {

@@ -7,8 +7,9 @@ use fluvial_manifest::Tree;
 use fluvial_manifest::tree::{self, join};
 
 use crate::Restriction;
+use crate::chart::{ChartAt, Charts};
 use crate::error::{Error, Result};
-use crate::remote::{Asked, Brought, Repository, is_remote};
+use crate::remote::{Asked, Brought, Remote, Repository, is_remote};
 
 /// A directory that is being built, and the directories that led to it.
 #[derive(Clone)]
@@ -20,6 +21,8 @@ pub(crate) struct Loader<'a> {
     referrers: Vec<String>,
     /// What was brought from elsewhere; nothing when that is not allowed.
     asked: Option<&'a Asked<'a>>,
+    /// How charts are rendered; nothing when they are not.
+    charts: Option<Charts<'a>>,
     /// URLs of the repositories around this directory, outermost first.
     repositories: Vec<String>,
 }
@@ -44,8 +47,18 @@ impl<'a> Loader<'a> {
             root,
             referrers: Vec::new(),
             asked,
+            charts: None,
             repositories: Vec::new(),
         })
+    }
+
+    /// The same, with charts.
+    pub(crate) fn with_charts(self, charts: Option<Charts<'a>>) -> Self {
+        Self { charts, ..self }
+    }
+
+    pub(crate) fn charts(&self) -> Option<Charts<'a>> {
+        self.charts
     }
 
     /// The directory, relative to the tree.
@@ -70,7 +83,7 @@ impl<'a> Loader<'a> {
         match self.brought(path)? {
             None => {}
             Some(Brought::Repository(tree)) => return self.clone_of(path, tree),
-            Some(Brought::File(_)) => {
+            Some(Brought::File(_) | Brought::Chart(_)) => {
                 return Err(Error::new(format!("{path:?} is a file, not a directory")));
             }
         }
@@ -112,8 +125,37 @@ impl<'a> Loader<'a> {
         repositories.push(url.to_owned());
         Ok(Self {
             repositories,
+            charts: self.charts,
             ..Self::new(tree, &path, Restriction::RootOnly, self.asked)?
         })
+    }
+
+    /// The directory that a path leads to, whatever may be read of it.
+    pub(crate) fn directory(&self, path: &str) -> Option<String> {
+        let real = self.tree.resolve(&self.root, path).ok()?;
+        self.tree.is_dir(&real).then_some(real)
+    }
+
+    /// The files of a chart that is in a repository.
+    pub(crate) fn chart(&self, at: &ChartAt) -> Result<&'a Tree> {
+        let remote = Remote::chart(at);
+        let Some(asked) = self.asked else {
+            return Err(Error::new(format!(
+                "the chart {:?} is in {}, and a build fetches nothing; put it into charts/ with `helm pull --untar`, or render with --allow-remote",
+                at.name, at.repository
+            )));
+        };
+        match asked.brought.get(&remote.url) {
+            Some(Brought::Chart(tree)) => Ok(tree),
+            Some(Brought::File(_) | Brought::Repository(_)) => {
+                Err(Error::new(format!("{:?} is no chart", remote.url)))
+            }
+            None => {
+                let missing = Error::new(format!("{:?} was not fetched", remote.url));
+                asked.want(remote);
+                Err(missing)
+            }
+        }
     }
 
     /// What was brought for a path that is remote; nothing for any other.
@@ -132,7 +174,7 @@ impl<'a> Loader<'a> {
             )));
         }
         let Some(brought) = asked.brought.get(path) else {
-            asked.want(path);
+            asked.want(Remote::of(path));
             return Err(Error::new(format!(
                 "{path:?} is remote, and was not fetched"
             )));
@@ -156,7 +198,7 @@ impl<'a> Loader<'a> {
         paths
             .into_iter()
             .filter(missing)
-            .for_each(|path| asked.want(path));
+            .for_each(|path| asked.want(Remote::of(path)));
     }
 
     /// Whether `path` leads to a directory.
@@ -174,7 +216,7 @@ impl<'a> Loader<'a> {
         match self.brought(path)? {
             None => {}
             Some(Brought::File(bytes)) => return Ok(bytes),
-            Some(Brought::Repository(_)) => {
+            Some(Brought::Repository(_) | Brought::Chart(_)) => {
                 return Err(Error::new(format!(
                     "{path:?} is a git repository, not a file"
                 )));

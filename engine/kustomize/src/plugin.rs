@@ -2,6 +2,7 @@
 
 use fluvial_manifest::{Map, Value, object};
 
+use crate::chart;
 use crate::config::read_specs;
 use crate::decode::{Fields, Source};
 use crate::error::{Error, Result};
@@ -16,12 +17,12 @@ use crate::transform::namespace::{NamespaceTransformer, Subjects};
 use crate::transform::patch::PatchTransformer;
 use crate::transform::value::{Target, ValueAdd};
 
-/// The objects that a generator makes.
-pub(crate) fn generate(loader: &Loader<'_>, plugin: &Resource) -> Result<Resource> {
+/// The objects that a generator makes: one, but for a chart.
+pub(crate) fn generate(loader: &Loader<'_>, plugin: &Resource) -> Result<Vec<Resource>> {
     let kind = builtin_kind(plugin)?;
     let value = &plugin.value;
     let mut fields = fields(value)?;
-    match kind {
+    let single = match kind {
         "ConfigMapGenerator" | "SecretGenerator" => {
             let secret = kind == "SecretGenerator";
             let mut args = kustomization::read_generator(&mut fields, secret)?;
@@ -32,20 +33,19 @@ pub(crate) fn generate(loader: &Loader<'_>, plugin: &Resource) -> Result<Resourc
                 object::namespace(value).clone_into(&mut args.namespace);
             }
             if secret {
-                generate::secret(loader, &args, None)
+                generate::secret(loader, &args, None)?
             } else {
-                generate::config_map(loader, &args, None)
+                generate::config_map(loader, &args, None)?
             }
         }
-        "IAMPolicyGenerator" => iam_policy(&mut fields),
-        "HelmChartInflationGenerator" => Err(helm()),
-        _ => Err(Error::new(format!("{kind} is no generator"))),
-    }
-}
-
-/// Why a chart is not rendered.
-pub(crate) fn helm() -> Error {
-    Error::new("Helm charts are not rendered inside a kustomization; make the chart a HelmRelease")
+        "IAMPolicyGenerator" => iam_policy(&mut fields)?,
+        "HelmChartInflationGenerator" => {
+            let globals = chart::read_globals(&mut fields)?;
+            return chart::generate(loader, &globals, &chart::read(&mut fields)?);
+        }
+        _ => return Err(Error::new(format!("{kind} is no generator"))),
+    };
+    Ok(vec![single])
 }
 
 /// The transformers that an object configures: one, but for a prefix and a suffix together.

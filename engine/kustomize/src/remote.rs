@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use fluvial_manifest::Tree;
 
+use crate::chart::ChartAt;
+
 /// How long kustomize lets git take, unless a URL says otherwise.
 const TIMEOUT: Duration = Duration::from_secs(27);
 
@@ -22,6 +24,8 @@ pub struct Remote {
     pub may_be_file: bool,
     /// What to clone when it is not a file.
     pub repository: Option<Repository>,
+    /// The chart that it is, if it is one.
+    pub chart: Option<ChartAt>,
 }
 
 /// A directory of a git repository.
@@ -46,6 +50,8 @@ pub enum Brought {
     File(Vec<u8>),
     /// All of a repository, at its reference.
     Repository(Tree),
+    /// The files of a chart, from its `Chart.yaml` on.
+    Chart(Tree),
 }
 
 /// What was brought, by the URLs that kustomizations have.
@@ -59,10 +65,10 @@ pub(crate) struct Asked<'a> {
 
 impl Asked<'_> {
     /// Notes that something is needed.
-    pub(crate) fn want(&self, url: &str) {
+    pub(crate) fn want(&self, wanted: Remote) {
         let mut missing = self.missing.borrow_mut();
-        if missing.iter().all(|remote| remote.url != url) {
-            missing.push(Remote::of(url));
+        if missing.iter().all(|remote| remote.url != wanted.url) {
+            missing.push(wanted);
         }
     }
 }
@@ -74,6 +80,25 @@ impl Remote {
             url: url.to_owned(),
             may_be_file: url.starts_with("http://") || url.starts_with("https://"),
             repository: Repository::parse(url),
+            chart: None,
+        }
+    }
+
+    /// A chart of a repository, under a name of its own.
+    pub fn chart(at: &ChartAt) -> Self {
+        let ChartAt {
+            repository,
+            name,
+            version,
+            devel,
+        } = at;
+        let repository = repository.trim_end_matches('/');
+        let devel = if *devel { " --devel" } else { "" };
+        Self {
+            url: format!("{repository}/{name} {version}{devel}"),
+            may_be_file: false,
+            repository: None,
+            chart: Some(at.clone()),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use fluvial_manifest::yaml;
 
+use crate::chart;
 use crate::config::Config;
 use crate::crds;
 use crate::error::{Error, Result};
@@ -81,6 +82,8 @@ pub(crate) struct Target<'a> {
     text: &'a str,
     kustomization: Kustomization,
     origin: Option<Origin>,
+    /// The namespace that a kustomization around this one sets.
+    outer_namespace: String,
 }
 
 impl<'a> Target<'a> {
@@ -108,6 +111,7 @@ impl<'a> Target<'a> {
             file_name: file_name.to_owned(),
             text: "",
             origin: None,
+            outer_namespace: String::new(),
             loader,
             kustomization,
         }
@@ -202,6 +206,7 @@ impl<'a> Target<'a> {
     fn enter(&self, path: &str) -> Result<Self> {
         let mut child = Self::load(self.loader.enter(path)?)?;
         child.origin = self.origin.as_ref().map(|origin| origin.append(path));
+        child.outer_namespace.clone_from(self.chart_namespace());
         Ok(child)
     }
 
@@ -321,16 +326,43 @@ impl<'a> Target<'a> {
             generated.origin = builtin("SecretGenerator");
             into.resources.absorb(generated).map_err(about)?;
         }
-        if self.kustomization.has_helm {
-            return Err(plugin::helm().in_field("helmCharts"));
-        }
+        self.inflate_charts(into, builtin("HelmChartInflationGenerator").as_ref())?;
         for configured in self.plugins("generators", &self.kustomization.generators, build)? {
-            let mut generated = plugin::generate(&self.loader, &configured)
+            let generated = plugin::generate(&self.loader, &configured)
                 .map_err(|error| error.in_field("generators"))?;
-            generated.origin = Origin::of_plugin(&configured);
-            into.resources.absorb(generated)?;
+            for mut generated in generated {
+                generated.origin = Origin::of_plugin(&configured);
+                into.resources.absorb(generated)?;
+            }
         }
         Ok(())
+    }
+
+    fn inflate_charts(&self, into: &mut Accumulated, origin: Option<&Origin>) -> Result<()> {
+        for (index, args) in self.kustomization.charts.iter().enumerate() {
+            let about = |error: Error| error.below(&format!("helmCharts[{index}]"));
+            let mut args = args.clone();
+            if args.chart.namespace.is_empty() {
+                args.chart.namespace.clone_from(self.chart_namespace());
+            }
+            let globals = &self.kustomization.helm_globals;
+            let generated = chart::generate(&self.loader, globals, &args).map_err(about)?;
+            for mut generated in generated {
+                generated.origin = origin.cloned();
+                into.resources.absorb(generated).map_err(about)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The namespace of charts that have none: this kustomization's, else that of the next one around it.
+    fn chart_namespace(&self) -> &String {
+        let own = &self.kustomization.namespace;
+        if own.is_empty() {
+            &self.outer_namespace
+        } else {
+            own
+        }
     }
 
     /// The objects that configure plugins: given inline, as files, or as kustomizations.

@@ -1,7 +1,7 @@
 //! One table per field of a kustomization: a repository, and what `kustomize build` v5.8.2 makes of it.
 
 use fluvial_kustomize::{
-    Brought, Built, Options, Remotes, Reorder, Restriction, build, build_with,
+    Brought, Built, Means, Options, Remotes, Reorder, Restriction, build, build_with,
 };
 use fluvial_manifest::{Entry, Tree, yaml};
 
@@ -64,6 +64,13 @@ fn overlay<'a>(
         .into_iter()
         .chain(resources.iter().copied())
         .collect()
+}
+
+fn means(remotes: &Remotes) -> Means<'_> {
+    Means {
+        remotes: Some(remotes),
+        ..Means::default()
+    }
 }
 
 #[test]
@@ -268,7 +275,7 @@ fn refusals_name_the_file_the_line_and_the_field() {
         ("resources: [cm.yaml, cm.yaml]\n", "line 1: resources[1]: there is already an object ConfigMap.v1/cm; remove one of the two, or rename it".into()),
         ("resources: ['.']\n", "line 1: resources[0]: \".\" leads back to \"k\", which contains \"k\" that is being built; a base cannot be around its overlay".into()),
         ("kind: Kustomization\n", "it is empty; give it `resources`".into()),
-        ("resources: [cm.yaml]\nhelmCharts: [{name: a}]\n", "line 2: helmCharts: Helm charts are not rendered inside a kustomization; make the chart a HelmRelease".into()),
+        ("resources: [cm.yaml]\nhelmCharts: [{name: a}]\n", "line 2: helmCharts[0]: charts are rendered by `fluvial render kustomize --enable-helm` alone; make the chart a HelmRelease, or commit what it makes".into()),
         ("a: [\n", "line 2: did not find expected node content".into()),
     ];
     for (kustomization, message) in cases {
@@ -374,7 +381,7 @@ fn bases_that_double_at_every_level_are_refused() {
 
 /// The URLs that a build misses, given what was brought.
 fn needs(files: &[(&str, &str)], remotes: &Remotes) -> Vec<String> {
-    match build_with(&tree(files), "k", &options(), remotes) {
+    match build_with(&tree(files), "k", &options(), means(remotes)) {
         Ok(Built::Needs(needs)) => needs.into_iter().map(|remote| remote.url).collect(),
         other => panic!("{other:?}"),
     }
@@ -406,7 +413,7 @@ fn what_is_remote_is_asked_for_at_once_and_then_used() {
         ("d.yaml", DEPLOYMENT),
     ]);
     remotes.insert(FURTHER.to_owned(), Brought::Repository(further));
-    let built = build_with(&tree(&files), "k", &options(), &remotes);
+    let built = build_with(&tree(&files), "k", &options(), means(&remotes));
     let Ok(Built::Objects(objects)) = built else {
         panic!("{built:?}");
     };
@@ -429,7 +436,7 @@ fn a_repository_that_is_remote_stays_in_itself() {
             restriction,
             ..options()
         };
-        let error = build_with(&tree(&files), "k", &options, &remotes).expect_err(text);
+        let error = build_with(&tree(&files), "k", &options, means(&remotes)).expect_err(text);
         error.reason
     };
     for (text, want) in [

@@ -13,6 +13,9 @@ use fluvial_source::{IGNORE_FILE, Ignore};
 
 const FILE_NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
+/// Directories of a chart inside each other; links can make loops of them.
+const DEPTH_MAX: usize = 64;
+
 /// Longer texts are contents, not paths.
 const PATH_BYTES_MAX: usize = 1_024;
 
@@ -106,6 +109,40 @@ fn ignore(root: &Path, ignored: &[String]) -> io::Result<Option<Ignore>> {
     Ok(Some(Ignore::new(files, Some(&ignored.join("\n")))))
 }
 
+/// Where the charts of a kustomization may be, or that of a generator's configuration.
+fn charts(document: &Value) -> Vec<String> {
+    let text = |value: &Value, field: &str| {
+        let text = value.get(field).and_then(Value::as_str);
+        text.filter(|text| !text.is_empty()).map(str::to_owned)
+    };
+    let list = |field: &str| {
+        document
+            .get(field)
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+    };
+    let globals = document.get("helmGlobals").unwrap_or(document);
+    let legacy = list("helmChartInflationGenerator").filter_map(|chart| text(chart, "chartHome"));
+    let home = text(globals, "chartHome").or(legacy.last());
+    let home = home.unwrap_or_else(|| "charts".to_owned());
+    let is_generator =
+        text(document, "kind").is_some_and(|kind| kind == "HelmChartInflationGenerator");
+    let charts = list("helmCharts").chain(is_generator.then_some(document));
+    let named = charts.map(|chart| (text(chart, "name"), text(chart, "version")));
+    let named = named.chain(
+        list("helmChartInflationGenerator")
+            .map(|chart| (text(chart, "chartName"), text(chart, "chartVersion"))),
+    );
+    named
+        .filter_map(|(name, version)| Some((name?, version)))
+        .flat_map(|(name, version)| {
+            let pinned = version.map(|version| format!("{home}/{name}-{version}/{name}"));
+            pinned.into_iter().chain([format!("{home}/{name}")])
+        })
+        .collect()
+}
+
 struct Reader {
     tree: Tree,
     seen: BTreeSet<PathBuf>,
@@ -157,6 +194,26 @@ impl Reader {
             .and_then(|text| yaml::documents_of_kustomization(text).ok());
         for document in documents.iter().flatten() {
             self.names(dir, document)?;
+            for chart in charts(document) {
+                self.whole(&normal(&dir.join(chart)), 0)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads all of a directory, if it is one.
+    fn whole(&mut self, dir: &Path, depth: usize) -> io::Result<()> {
+        if !dir.is_dir() || depth > DEPTH_MAX {
+            return Ok(());
+        }
+        let dir = self.link(dir)?;
+        for entry in std::fs::read_dir(&dir)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                self.whole(&path, depth + 1)?;
+            } else if path.is_file() {
+                self.file(&path)?;
+            }
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use fluvial_conformance::{Case, read};
-use fluvial_kustomize::{Brought, Built, Options, Remotes, build, build_with};
+use fluvial_kustomize::{Brought, Built, Means, Options, Remotes, build, build_with};
 use fluvial_manifest::yaml;
 
 const BASE: &str = "\
@@ -30,6 +30,13 @@ fn write(folder: &Path, case: &Case) {
         let path = folder.join(path);
         fs::create_dir_all(path.parent().expect("it is in the folder")).expect("it can be made");
         fs::write(path, content).expect("it can be written");
+    }
+}
+
+fn means(remotes: &Remotes) -> Means<'_> {
+    Means {
+        remotes: Some(remotes),
+        ..Means::default()
     }
 }
 
@@ -90,7 +97,7 @@ fn a_base_in_another_repository_is_built_as_kustomize_builds_it() {
         );
 
         let mut remotes = Remotes::new();
-        let needs = build_with(&overlay.tree(), "", &options, &remotes);
+        let needs = build_with(&overlay.tree(), "", &options, means(&remotes));
         let Ok(Built::Needs(needs)) = needs else {
             panic!("{needs:?}");
         };
@@ -108,7 +115,7 @@ fn a_base_in_another_repository_is_built_as_kustomize_builds_it() {
         );
 
         remotes.insert(url.clone(), Brought::Repository(base.tree()));
-        match build_with(&overlay.tree(), "", &options, &remotes) {
+        match build_with(&overlay.tree(), "", &options, means(&remotes)) {
             Ok(Built::Objects(objects)) => {
                 assert_eq!(yaml::to_multi(&objects), theirs(&local), "{url}");
             }

@@ -2,6 +2,7 @@
 
 use fluvial_manifest::{Value, object};
 
+use crate::chart;
 use crate::error::{Error, Result};
 use crate::fieldspec::{Create, FieldSpec};
 use crate::resource::{Gvk, Resource, scalar_text};
@@ -36,6 +37,9 @@ impl NamespaceTransformer {
         }
         let own = FieldSpec::new(Gvk::default(), "metadata/namespace", true);
         for resource in resources.list_mut() {
+            if chart::is_generated(&resource.value) {
+                continue;
+            }
             resource.remember();
             self.set_all(resource, &own, schema)?;
         }

@@ -286,15 +286,8 @@ impl HelmArgs {
 
     /// What `helm template` prints.
     fn text(&self, rendered: &Rendered) -> Result<String> {
-        let mut text = String::new();
-        if self.include_crds && !self.skip_crds {
-            text = rendered.crd_manifest();
-        }
-        text.push_str(&rendered.manifest());
-        let mut text = format!("{}\n", text.trim());
-        for hook in self.hooks(rendered) {
-            document(&mut text, &hook.path, &hook.manifest);
-        }
+        let include_crds = self.include_crds && !self.skip_crds;
+        let text = rendered.template(include_crds, |hook| self.shows(hook));
         if self.show_only.is_empty() {
             return Ok(text);
         }
@@ -319,10 +312,8 @@ impl HelmArgs {
         Ok(shown)
     }
 
-    fn hooks<'r>(&self, rendered: &'r Rendered) -> impl Iterator<Item = &'r Hook> {
-        let (none, without_tests) = (self.no_hooks, self.skip_tests);
-        let shown = move |hook: &&Hook| !(none || (without_tests && hook.is_test()));
-        rendered.hooks.iter().filter(shown)
+    fn shows(&self, hook: &Hook) -> bool {
+        !(self.no_hooks || (self.skip_tests && hook.is_test()))
     }
 
     /// A file for each template below a directory; documents of one template go into one file.
@@ -343,7 +334,7 @@ impl HelmArgs {
         };
         let manifests = rendered.manifests.iter();
         let manifests = manifests.map(|own| (below.clone(), &own.source, own.content.clone()));
-        let hooks = self.hooks(rendered);
+        let hooks = rendered.hooks.iter().filter(|hook| self.shows(hook));
         let hooks = hooks.map(|own| (below.clone(), &own.path, own.manifest.clone()));
         let mut begun = BTreeSet::new();
         for (below, source, content) in crds.chain(manifests).chain(hooks) {

@@ -5,9 +5,12 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
-use fluvial_kustomize::{Options, Reorder, Restriction, build, file_names};
-use fluvial_manifest::yaml;
+use fluvial_helm::Template;
+use fluvial_kustomize::chart::{Chart, Charts};
+use fluvial_kustomize::{Options, Reorder, Restriction, file_names};
+use fluvial_manifest::{Tree, yaml};
 
+use super::helm::{now, seed};
 use super::{remote, write};
 use crate::{disk, output};
 
@@ -25,9 +28,24 @@ pub(super) struct KustomizeArgs {
     /// Label every object with app.kubernetes.io/managed-by
     #[arg(long)]
     enable_managedby_label: bool,
-    /// Fetch bases and files that are named by URL (git, http), which are refused otherwise; without submodules
+    /// Fetch bases, files and charts that are elsewhere (git, http, oci), which are refused otherwise; without
+    /// submodules
     #[arg(long)]
     allow_remote: bool,
+    /// Render the charts of a kustomization (helmCharts), which are refused otherwise, as in the engine
+    #[arg(long)]
+    enable_helm: bool,
+    /// More API versions that those charts see which name none themselves
+    #[arg(long, value_name = "VERSION", value_delimiter = ',')]
+    helm_api_versions: Vec<String>,
+    /// The version of Kubernetes that those charts see which name none themselves
+    #[arg(
+        long,
+        value_name = "VERSION",
+        default_value = "",
+        hide_default_value = true
+    )]
+    helm_kube_version: String,
     /// Write to this file, or one file for each object into this folder
     #[arg(short, long, value_name = "PATH")]
     output: Option<PathBuf>,
@@ -44,19 +62,10 @@ pub(super) struct KustomizeArgs {
     reason = "one for each flag of kustomize build"
 )]
 struct Accepted {
-    /// Charts in a kustomization are refused: make each a HelmRelease
-    #[arg(long)]
-    enable_helm: bool,
-    /// See --enable-helm
+    /// Charts are rendered without a program: see --enable-helm
     #[arg(long, value_name = "PROGRAM")]
     helm_command: Option<String>,
-    /// See --enable-helm
-    #[arg(long, value_name = "VERSION")]
-    helm_api_versions: Vec<String>,
-    /// See --enable-helm
-    #[arg(long, value_name = "VERSION")]
-    helm_kube_version: Option<String>,
-    /// See --enable-helm
+    /// See --helm-command
     #[arg(long)]
     helm_debug: bool,
     /// Functions to execute are refused
@@ -115,11 +124,17 @@ pub(super) fn run(args: &KustomizeArgs) -> Result<ExitCode> {
     let shown = args.directory.display();
     let (tree, path) =
         disk::read(&args.directory).with_context(|| format!("cannot read {shown}"))?;
-    let objects = if args.allow_remote {
-        remote::build(&tree, &path, options)?
-    } else {
-        build(&tree, &path, &options)?
+    let (seed, now) = (seed()?, now());
+    let inflate = |chart: &Chart, tree: &Tree, path: &str| {
+        let told = told(chart, seed, now);
+        told.print(tree, path).map_err(|error| error.to_string())
     };
+    let charts = args.enable_helm.then_some(Charts {
+        inflate: &inflate,
+        kube_version: &args.helm_kube_version,
+        api_versions: &args.helm_api_versions,
+    });
+    let objects = remote::build(&tree, &path, options, charts, args.allow_remote)?;
     match &args.output {
         None => output::print(&yaml::to_multi(&objects))?,
         Some(folder) if folder.is_dir() => {
@@ -130,4 +145,21 @@ pub(super) fn run(args: &KustomizeArgs) -> Result<ExitCode> {
         Some(file) => write(file, &yaml::to_multi(&objects))?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What a kustomization says of a chart, as helm is told it.
+fn told(chart: &Chart, seed: [u8; 32], now: (i64, u32)) -> Template {
+    Template {
+        name: chart.release_name.clone(),
+        name_template: chart.name_template.clone(),
+        namespace: chart.namespace.clone(),
+        values: chart.values.clone(),
+        api_versions: chart.api_versions.clone(),
+        kube_version: chart.kube_version.clone(),
+        include_crds: chart.include_crds,
+        skip_hooks: chart.skip_hooks,
+        skip_tests: chart.skip_tests,
+        seed,
+        now,
+    }
 }

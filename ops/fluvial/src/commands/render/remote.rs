@@ -1,4 +1,4 @@
-//! Brings what a kustomization names by URL: a file, or a git repository at a reference.
+//! Brings what a kustomization has elsewhere: a file, a git repository at a reference, a chart.
 //!
 //! It is fetched as sources are (`fluvial_source`): without a worktree, within the same limits, and with no
 //! credentials but those in a URL.
@@ -7,9 +7,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use fluvial_kustomize::{Brought, Built, Options, Remote, Remotes, Repository, build_with};
+use fluvial_kustomize::chart::{ChartAt, Charts};
+use fluvial_kustomize::{
+    Brought, Built as Kustomized, Means, Options, Remote, Remotes, Repository, build_with,
+};
 use fluvial_manifest::{Tree, Value, yaml};
-use fluvial_source::{Fetched, GitRequest, Limits, Reference, fetch, fetch_file};
+use fluvial_source::helm::{
+    self, Built, ChartRequest, FetchedIndex, From, IndexRequest, Validators,
+};
+use fluvial_source::{Fetched, GitRequest, Limits, Reference, archive, fetch, fetch_file};
 
 /// URLs that one build may name.
 const REMOTES_MAX: usize = 200;
@@ -17,14 +23,24 @@ const REMOTES_MAX: usize = 200;
 /// How long a server may take for a file.
 const FILE_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Builds, and fetches what the build asks for, until it asks for nothing.
-pub(super) fn build(tree: &Tree, path: &str, options: Options) -> Result<Vec<Value>> {
+/// Builds, and fetches what the build asks for, until it asks for nothing; unless that is allowed, it is refused.
+pub(super) fn build(
+    tree: &Tree,
+    path: &str,
+    options: Options,
+    charts: Option<Charts<'_>>,
+    allow_remote: bool,
+) -> Result<Vec<Value>> {
     let cache = tempfile::tempdir().context("cannot make a folder for git's objects")?;
     let mut remotes = Remotes::new();
     loop {
-        let needs = match build_with(tree, path, &options, &remotes)? {
-            Built::Objects(objects) => return Ok(objects),
-            Built::Needs(needs) => needs,
+        let means = Means {
+            remotes: allow_remote.then_some(&remotes),
+            charts,
+        };
+        let needs = match build_with(tree, path, &options, means)? {
+            Kustomized::Objects(objects) => return Ok(objects),
+            Kustomized::Needs(needs) => needs,
         };
         if remotes.len() + needs.len() > REMOTES_MAX {
             bail!("cannot fetch what is remote: the build names more than {REMOTES_MAX} URLs");
@@ -39,6 +55,9 @@ pub(super) fn build(tree: &Tree, path: &str, options: Options) -> Result<Vec<Val
 
 /// As kustomize does: a file if there is one, else a repository.
 fn bring(remote: &Remote, cache: &Path) -> Result<Brought> {
+    if let Some(chart) = &remote.chart {
+        return pull(chart).map(Brought::Chart);
+    }
     let file = remote
         .may_be_file
         .then(|| fetch_file(&remote.url, FILE_TIMEOUT, &Limits::default()));
@@ -52,6 +71,47 @@ fn bring(remote: &Remote, cache: &Path) -> Result<Brought> {
             "it is no URL that kustomize knows; write https://HOST/ORG/REPOSITORY//PATH?ref=REFERENCE"
         ),
     }
+}
+
+/// The files of a chart, as `helm pull --untar` gets them.
+fn pull(at: &ChartAt) -> Result<Tree> {
+    let repository = helm::Repository::new(&at.repository);
+    let from = if repository.is_registry() {
+        From::Registry(repository)
+    } else {
+        let asked = IndexRequest {
+            repository: repository.clone(),
+            observed: None,
+            validators: Validators::default(),
+            limits: helm::Limits::default(),
+        };
+        match helm::fetch_index(&asked)? {
+            FetchedIndex::New { index, .. } => From::Index { repository, index },
+            FetchedIndex::Unchanged { revision, .. } => bail!("{revision} was not fetched"),
+        }
+    };
+    // helm: what `--devel` stands for.
+    let version = match at.version.as_str() {
+        "" if at.devel => ">0.0.0-0",
+        version => version,
+    };
+    let request = ChartRequest {
+        chart: at.name.clone(),
+        version: version.to_owned(),
+        version_metadata: String::new(),
+        values_files: Vec::new(),
+        ignore_missing_values_files: false,
+        from,
+        known: None,
+        limits: helm::Limits::default(),
+    };
+    let Built::New { name, archive, .. } =
+        helm::build(&request, &|url: &str| Ok(helm::Repository::new(url)))?
+    else {
+        bail!("nothing was at hand, and nothing came");
+    };
+    let tree = archive::unpack(&archive, &Limits::default())?;
+    Ok(tree.subtree(&name)?)
 }
 
 fn is_manifest(bytes: &[u8]) -> bool {
