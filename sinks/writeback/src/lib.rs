@@ -10,7 +10,8 @@
 //!   time, and nothing where the cluster says the same already. So a restart needs no checkpoint: each
 //!   status is compared with the live one once, and what is missing is written;
 //! - a status that only says that work is under way waits two seconds for what comes of it, so that a short
-//!   attempt costs one write; Events wait for a moment in which no status changes, half a minute at most;
+//!   attempt costs one write, and few of those are written while others come to their end; Events wait for a
+//!   moment in which no status changes, half a minute at most;
 //! - an object that cannot be written is tried again after a pause and holds nobody else up;
 //! - Events are told of what is recorded since the newest term began. One has the same name every time
 //!   it is written, so it is there once; one that is lost with its writer, between the record and the

@@ -11,10 +11,12 @@ use crate::queue::Queue;
 /// How long a status may be overtaken that only says that work is under way. Most attempts end sooner, and
 /// then cost one write.
 const UNDER_WAY: Duration = Duration::from_secs(2);
-/// How many of those are written at once, and how long the others wait on: where a great many are under way,
-/// the API server is for what is being applied.
+/// How many of those are written at once, and how long the others wait on.
 const UNDER_WAY_RUNNING_MAX: usize = 2;
-const UNDER_WAY_AGAIN: Duration = Duration::from_millis(100);
+const UNDER_WAY_AGAIN: Duration = Duration::from_millis(250);
+/// While others come to their end, one of those is written so often: what waits for its turn to be applied is
+/// under way, too, and to say so of each would cost as much as a third of what is applied.
+const UNDER_WAY_EVERY: Duration = Duration::from_millis(500);
 
 /// How many Events are written at once: they are for people to read later, and must not take the API server
 /// from what is being applied.
@@ -46,6 +48,10 @@ pub(crate) enum Kind {
 pub(crate) struct Turns<S, E> {
     statuses: Queue<ObjectRef, (S, Kind)>,
     under_way_running: usize,
+    /// When the next status that only says that work is under way may be written, unless it is quiet.
+    under_way_at: Instant,
+    /// When nobody will have come to an end for a while.
+    settled_at: Instant,
     events: Queue<Offset, E>,
     events_running: usize,
     /// When it will be quiet, unless a status changes.
@@ -59,6 +65,8 @@ impl<S, E> Turns<S, E> {
         Self {
             statuses: Queue::new(),
             under_way_running: 0,
+            under_way_at: now,
+            settled_at: now,
             events: Queue::new(),
             events_running: 0,
             quiet_at: now,
@@ -71,7 +79,10 @@ impl<S, E> Turns<S, E> {
         self.quiet_at = now + QUIET;
         match kind {
             Kind::UnderWay => self.statuses.hold(object, (status, kind), now + UNDER_WAY),
-            Kind::Final => self.statuses.put(object, (status, kind)),
+            Kind::Final => {
+                self.settled_at = now + QUIET;
+                self.statuses.put(object, (status, kind));
+            }
         }
     }
 
@@ -90,13 +101,19 @@ impl<S, E> Turns<S, E> {
     /// What may be written now.
     pub(crate) fn next(&mut self, now: Instant) -> Option<Turn<S, E>> {
         while let Some((object, (status, kind))) = self.statuses.next(now) {
-            if kind == Kind::UnderWay && self.under_way_running >= UNDER_WAY_RUNNING_MAX {
-                self.statuses.done(&object, None, now);
-                self.statuses
-                    .hold(object, (status, kind), now + UNDER_WAY_AGAIN);
-                continue;
+            match kind {
+                Kind::Final => {}
+                Kind::UnderWay if self.may_say_under_way(now) => {
+                    self.under_way_running += 1;
+                    self.under_way_at = now + UNDER_WAY_EVERY;
+                }
+                Kind::UnderWay => {
+                    self.statuses.done(&object, None, now);
+                    self.statuses
+                        .hold(object, (status, kind), now + UNDER_WAY_AGAIN);
+                    continue;
+                }
             }
-            self.under_way_running += usize::from(kind == Kind::UnderWay);
             return Some(Turn::Status(object, status));
         }
         if self.events_running >= EVENTS_RUNNING_MAX || now < self.events_from() {
@@ -105,6 +122,11 @@ impl<S, E> Turns<S, E> {
         let (offset, event) = self.events.next(now)?;
         self.events_running += 1;
         Some(Turn::Event(offset, event))
+    }
+
+    fn may_say_under_way(&self, now: Instant) -> bool {
+        self.under_way_running < UNDER_WAY_RUNNING_MAX
+            && (now >= self.settled_at || now >= self.under_way_at)
     }
 
     /// The status of an object was written, or is to be written `again` after a pause.
@@ -244,14 +266,41 @@ mod tests {
         }
         assert_eq!(taken(&mut turns, start), [""; 0], "they may be overtaken");
         let now = start + UNDER_WAY;
-        turns.put_status(object("e"), (), Kind::Final, now);
         let all = taken(&mut turns, now);
-        assert_eq!(all.len(), UNDER_WAY_RUNNING_MAX + 1, "{all:?}");
-        assert!(all.contains(&"e".to_owned()), "{all:?}");
+        assert_eq!(all.len(), UNDER_WAY_RUNNING_MAX, "{all:?}");
         turns.put_status(object("d"), (), Kind::Final, now);
         assert_eq!(taken(&mut turns, now), ["d"], "it is over");
         assert_eq!(turns.wakes(now), Some(now + UNDER_WAY_AGAIN));
         turns.status_ended(&object("a"), Kind::UnderWay, None, now);
-        assert_eq!(taken(&mut turns, now + UNDER_WAY_AGAIN), ["c"]);
+        assert_eq!(taken(&mut turns, now + UNDER_WAY_EVERY), ["c"]);
+    }
+
+    #[test]
+    fn while_others_end_few_are_said_to_be_under_way() {
+        let start = Instant::now();
+        let mut turns = Turns::new(start);
+        for number in 0..100 {
+            let name = format!("waits{number}");
+            turns.put_status(object(&name), (), Kind::UnderWay, start);
+        }
+        let mut now = start + UNDER_WAY;
+        let mut said = Vec::new();
+        for _ in 0..12 {
+            turns.put_status(object("ends"), (), Kind::Final, now);
+            let taken = taken(&mut turns, now);
+            said.push(taken.len() - 1);
+            for name in taken {
+                let kind = match name.as_str() {
+                    "ends" => Kind::Final,
+                    _ => Kind::UnderWay,
+                };
+                turns.status_ended(&object(&name), kind, None, now);
+            }
+            now += UNDER_WAY_EVERY / 2;
+        }
+        assert_eq!(said, [1, 0].repeat(6));
+        // Nobody ends any more: now there is time.
+        now += QUIET;
+        assert_eq!(taken(&mut turns, now).len(), UNDER_WAY_RUNNING_MAX);
     }
 }
