@@ -123,8 +123,9 @@ fn charts(document: &Value) -> Vec<String> {
             .flatten()
     };
     let globals = document.get("helmGlobals").unwrap_or(document);
-    let legacy = list("helmChartInflationGenerator").filter_map(|chart| text(chart, "chartHome"));
-    let home = text(globals, "chartHome").or(legacy.last());
+    let legacy = list("helmChartInflationGenerator");
+    let mut homes = legacy.filter_map(|chart| text(chart, "chartHome"));
+    let home = text(globals, "chartHome").or(homes.next_back());
     let home = home.unwrap_or_else(|| "charts".to_owned());
     let is_generator =
         text(document, "kind").is_some_and(|kind| kind == "HelmChartInflationGenerator");
