@@ -60,7 +60,7 @@ pub use flux::build_flux;
 use loader::Loader;
 use remote::Asked;
 pub use remote::{Brought, Remote, Remotes, Repository};
-use resource::Resource;
+use resource::{Resource, check_annotation_key};
 use sort::SortOptions;
 pub use substitute::substitute;
 use target::Target;
@@ -164,6 +164,7 @@ fn finish(target: Target<'_>, options: Options) -> Result<Vec<Value>, Error> {
         (None, Reorder::Legacy) => SortOptions::legacy(),
         (None, Reorder::None) => SortOptions::Fifo,
     };
+    let file = target.file().to_owned();
     let mut list = target.build()?.into_list();
     sort.sort(&mut list);
     for resource in &mut list {
@@ -175,7 +176,10 @@ fn finish(target: Target<'_>, options: Options) -> Result<Vec<Value>, Error> {
             );
         }
         fill_absent(resource);
-        strip(resource, origins, transformations);
+        strip(resource, origins, transformations).map_err(|error| {
+            let id = resource.id();
+            Error::new(format!("cannot write {id}: {}", error.reason)).in_file(&file)
+        })?;
         origin::annotate(resource, origins, transformations);
         yaml::canonical(&mut resource.value);
     }
@@ -216,13 +220,14 @@ const INTERNAL_ANNOTATIONS: [&str; 19] = [
 ];
 
 /// Removes internal annotations, makes all others text, and removes an empty map of them.
-fn strip(resource: &mut Resource, origins: bool, transformations: bool) {
+fn strip(resource: &mut Resource, origins: bool, transformations: bool) -> Result<(), Error> {
+    resource.pair_annotations()?;
     let Some(Value::Object(metadata)) = resource.value.get_mut("metadata") else {
-        return;
+        return Ok(());
     };
     let Some(Value::Object(annotations)) = metadata.get_mut("annotations") else {
         metadata.remove("annotations");
-        return;
+        return Ok(());
     };
     for key in INTERNAL_ANNOTATIONS
         .into_iter()
@@ -231,6 +236,7 @@ fn strip(resource: &mut Resource, origins: bool, transformations: bool) {
         annotations.remove(key);
     }
     for (key, value) in annotations.iter_mut() {
+        check_annotation_key(key)?;
         if value.is_null() {
             let written = resource.null_annotations.get(key);
             *value = Value::String(written.map_or("null", String::as_str).to_owned());
@@ -241,4 +247,5 @@ fn strip(resource: &mut Resource, origins: bool, transformations: bool) {
     if annotations.is_empty() {
         metadata.remove("annotations");
     }
+    Ok(())
 }

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fluvial_manifest::{Value, object};
+use fluvial_manifest::{Map, Value, object, yaml};
 
 use crate::config::{Config, NameReference};
 use crate::error::{Error, Result};
 use crate::fieldspec::{Create, FieldSpec};
-use crate::resource::{Gvk, Id, Previous, Resource, scalar_text};
+use crate::resource::{Gvk, Id, Previous, Resource, is_quoted, scalar_text};
 use crate::resources::Resources;
 
 /// Rewrites every name reference that the configuration knows.
@@ -212,12 +212,9 @@ impl Referrer<'_> {
                     return Ok(());
                 };
                 let target = &found.current;
-                map.insert("name".to_owned(), Value::String(target.name.clone()));
+                put(map, "name", &target.name);
                 if !target.namespace.is_empty() {
-                    map.insert(
-                        "namespace".to_owned(),
-                        Value::String(target.namespace.clone()),
-                    );
+                    put(map, "namespace", &target.namespace);
                 }
                 Ok(())
             }
@@ -321,6 +318,16 @@ impl Referrer<'_> {
             || candidate.current.gvk.kind == "ServiceAccount"
             || candidate.shares_namespace(self.me)
     }
+}
+
+/// Writes a text as kustomize does (kyaml's `FieldSetter`): over one that stands without quotes it has none
+/// either, and is what YAML then reads.
+fn put(map: &mut Map<String, Value>, field: &str, text: &str) {
+    let value = match map.get(field) {
+        Some(old) if !is_quoted(old) => yaml::scalar(text),
+        Some(_) | None => Value::String(text.to_owned()),
+    };
+    map.insert(field.to_owned(), value);
 }
 
 /// Namespaces of the service accounts that a RoleBinding names.

@@ -136,15 +136,14 @@ fn apply_one(list: &mut [Resource], replacement: &Replacement, copied: &mut usiz
     let Some(targets) = &replacement.targets else {
         return Err(Error::new("it needs a source and at least one target"));
     };
-    let value = match (&replacement.source, &replacement.source_value) {
+    let (mut value, live) = match (&replacement.source, &replacement.source_value) {
         (Some(_), Some(_)) => {
             return Err(Error::new("it has a source and a sourceValue; keep one"));
         }
         (None, None) => return Err(Error::new("it needs a source and at least one target")),
-        (None, Some(text)) => yaml::scalar(text),
+        (None, Some(text)) => (yaml::scalar(text), None),
         (Some(source), None) => source_value(list, source)?,
     };
-    let size = nodes(&value);
     for target in targets {
         let select = target.select.as_ref();
         let select = Matcher::new(select.ok_or_else(|| Error::new("a target needs `select`"))?)?;
@@ -153,15 +152,28 @@ fn apply_one(list: &mut [Resource], replacement: &Replacement, copied: &mut usiz
             .iter()
             .map(Matcher::new)
             .collect::<Result<Vec<_>>>()?;
-        for resource in &mut *list {
-            if is_target(resource, &select, &reject) {
-                *copied += size * target.field_paths.len();
+        for (at, resource) in list.iter_mut().enumerate() {
+            if !is_target(resource, &select, &reject) {
+                continue;
+            }
+            let live = live.as_ref().filter(|live| live.position == at);
+            for field_path in &target.field_paths {
+                let path = fieldpath::split(field_path);
+                let made = made(&value, &target.options);
+                if let Some(live) = live {
+                    live.refresh(&mut value, &mut resource.value, &path, made);
+                }
+                *copied += nodes(&value);
                 if *copied > COPIED_NODES_MAX {
                     return Err(Error::new(format!(
                         "the replacements copy more than {COPIED_NODES_MAX} values; copy less"
                     )));
                 }
-                copy(&mut resource.value, &value, target)?;
+                copy(&mut resource.value, &value, &path, &target.options)
+                    .map_err(|error| error.in_field(field_path))?;
+            }
+            if let Some(live) = live {
+                live.refresh(&mut value, &mut resource.value, &[], None);
             }
         }
     }
@@ -178,12 +190,41 @@ fn is_target(resource: &Resource, select: &Matcher, reject: &[Matcher]) -> bool 
         && resource.any_id(|id| select.matches_id(id))
 }
 
-fn source_value(list: &[Resource], source: &SourceField) -> Result<Value> {
+/// Where a source is that is copied as it is then, not as it was at first: kustomize keeps its place.
+struct Live {
+    position: usize,
+    path: Vec<String>,
+}
+
+impl Live {
+    /// Reads the source anew before it is copied to `target` of the same object; where a map or a list is copied
+    /// into itself, the new field is in it already.
+    fn refresh(
+        &self,
+        value: &mut Value,
+        object: &mut Value,
+        target: &[String],
+        made: Option<Made>,
+    ) {
+        let is_inside = target.len() > self.path.len() && target.starts_with(&self.path);
+        if is_inside && matches!(made, Some(Made::Map | Made::List)) {
+            // What is refused is refused again when it is copied.
+            drop(fieldpath::visit(object, target, made, &mut |_, _| Ok(())));
+        }
+        if let Some(now) = fieldpath::lookup(object, &self.path) {
+            value.clone_from(now);
+        }
+    }
+}
+
+/// The value of a source, and where it is unless only a part of it counts.
+fn source_value(list: &[Resource], source: &SourceField) -> Result<(Value, Option<Live>)> {
     let mut found = list
         .iter()
-        .filter(|resource| resource.any_id(|id| id.is_selected_by(&source.id)));
+        .enumerate()
+        .filter(|(_, resource)| resource.any_id(|id| id.is_selected_by(&source.id)));
     let (first, second) = (found.next(), found.next());
-    let Some(first) = first else {
+    let Some((position, first)) = first else {
         return Err(Error::new(format!(
             "no object is selected by the source {}",
             source.id
@@ -206,14 +247,14 @@ fn source_value(list: &[Resource], source: &SourceField) -> Result<Value> {
         })?;
     let delimiter = source.options.delimiter.as_str();
     if delimiter.is_empty() {
-        return Ok(value.clone());
+        return Ok((value.clone(), Some(Live { position, path })));
     }
     let text = scalar_text(value).ok_or_else(|| Error::new("a delimiter goes with text only"))?;
     let part = usize::try_from(source.options.index)
         .ok()
         .and_then(|index| text.split(delimiter).nth(index))
         .ok_or_else(|| Error::new(format!("{text:?} has no part {}", source.options.index)))?;
-    Ok(Value::String(part.to_owned()))
+    Ok((Value::String(part.to_owned()), None))
 }
 
 fn is_nothing(value: &Value) -> bool {
@@ -225,22 +266,18 @@ fn is_nothing(value: &Value) -> bool {
     }
 }
 
-fn copy(object: &mut Value, value: &Value, target: &Target) -> Result<()> {
-    for field_path in &target.field_paths {
-        let path = fieldpath::split(field_path);
-        if copy_into_text(object, value, &path, &target.options)? {
-            continue;
-        }
-        let made = made(value, &target.options);
-        let count = fieldpath::visit(object, &path, made, &mut |field, found| {
-            set(field, found, value, &target.options)
-        })
-        .map_err(|error| error.in_field(field_path))?;
-        if count == 0 {
-            return Err(Error::new(format!(
-                "an object selected by a target has no field {field_path:?}; correct the path, or set options.create"
-            )));
-        }
+fn copy(object: &mut Value, value: &Value, path: &[String], options: &Options) -> Result<()> {
+    if copy_into_text(object, value, path, options)? {
+        return Ok(());
+    }
+    let made = made(value, options);
+    let count = fieldpath::visit(object, path, made, &mut |field, found| {
+        set(field, found, value, options)
+    })?;
+    if count == 0 {
+        return Err(Error::new(
+            "an object selected by a target has no such field; correct the path, or set options.create",
+        ));
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use fluvial_manifest::{Map, Value, object, yaml};
 
+use crate::error::{Error, Result};
 use crate::origin::Origin;
 use crate::schema;
 
@@ -247,6 +248,39 @@ impl Resource {
         }
     }
 
+    /// Makes a map of annotations that a patch or a replacement wrote something else over, as kustomize reads
+    /// them then: the items of a list are keys and values in turn, and nothing is in a text.
+    pub(crate) fn pair_annotations(&mut self) -> Result<()> {
+        let Some(Value::Object(metadata)) = self.value.get_mut("metadata") else {
+            return Ok(());
+        };
+        let pairs = match metadata.get("annotations") {
+            None | Some(Value::Object(_)) => return Ok(()),
+            Some(Value::Array(items)) => pairs(items)?,
+            Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => Map::new(),
+        };
+        if pairs.is_empty() {
+            metadata.remove("annotations");
+        } else {
+            metadata.insert("annotations".to_owned(), Value::Object(pairs));
+        }
+        Ok(())
+    }
+
+    /// That it still has what makes it an object, whatever was done to it.
+    pub(crate) fn check_kept(&self) -> Result<()> {
+        let id = self.id();
+        let field = match (id.gvk.kind.as_str(), id.name.as_str()) {
+            ("", _) => "kind",
+            (kind, "") if !kind.ends_with("List") => "metadata.name",
+            _ => return Ok(()),
+        };
+        Err(Error::new(format!(
+            "{} has no {field} any more; no patch and no replacement may take it away",
+            self.original_id()
+        )))
+    }
+
     fn set_metadata(&mut self, key: &str, value: &str) {
         if let Some(metadata) = child_map(&mut self.value, "metadata") {
             metadata.insert(key.to_owned(), Value::String(value.to_owned()));
@@ -269,6 +303,33 @@ fn field_text(value: Option<&Value>, field: &str) -> String {
         .and_then(|value| value.get(field))
         .and_then(scalar_text)
         .unwrap_or_default()
+}
+
+/// The map that kustomize reads in a list where labels or annotations should be: keys and values in turn.
+pub(crate) fn pairs(items: &[Value]) -> Result<Map<String, Value>> {
+    let mut pairs = Map::new();
+    for pair in items.chunks(2) {
+        let [key, value] = pair else {
+            return Err(Error::new(
+                "labels and annotations are a map, and here is a list; write a map",
+            ));
+        };
+        let key = scalar_text(key).unwrap_or_default();
+        check_annotation_key(&key)?;
+        let value = scalar_text(value).unwrap_or_default();
+        pairs.insert(key, Value::String(value));
+    }
+    Ok(pairs)
+}
+
+/// kustomize writes annotations without the quotes of their keys, and refuses those that are no text then.
+pub(crate) fn check_annotation_key(key: &str) -> Result<()> {
+    if yaml::scalar(key).is_string() {
+        return Ok(());
+    }
+    Err(Error::new(format!(
+        "the annotation key {key:?} is written without quotes, and is no text then; give it another name"
+    )))
 }
 
 /// Whether this is text that certainly stood in quotes or in a block: without, it would be no text.

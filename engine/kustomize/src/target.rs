@@ -117,6 +117,10 @@ impl<'a> Target<'a> {
         }
     }
 
+    pub(crate) fn file(&self) -> &str {
+        &self.file
+    }
+
     pub(crate) fn kustomization(&self) -> &Kustomization {
         &self.kustomization
     }
@@ -145,6 +149,9 @@ impl<'a> Target<'a> {
         accumulated
             .vars
             .resolve(resources, &config.var_reference)
+            .map_err(|error| error.in_file(&file))?;
+        let mut kept = resources.list().iter();
+        kept.try_for_each(Resource::check_kept)
             .map_err(|error| error.in_file(&file))?;
         resources.list_mut().retain(|resource| !is_local(resource));
         Ok(accumulated.resources)

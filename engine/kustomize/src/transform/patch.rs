@@ -7,7 +7,7 @@ use crate::json6902::{self, Operation};
 use crate::kustomization::Patch;
 use crate::loader::Loader;
 use crate::parse;
-use crate::resource::{Id, Resource, Written, child_map, scalar_text};
+use crate::resource::{Id, Resource, Written, child_map, pairs, scalar_text};
 use crate::resources::Resources;
 use crate::schema::Schema;
 use crate::selector::{Matcher, Selector};
@@ -181,7 +181,8 @@ impl PatchTransformer {
         for mut resource in std::mem::take(resources.list_mut()) {
             let mut keep = true;
             if matcher.selects(&resource) {
-                let value = for_target(patch, &resource);
+                let value =
+                    for_target(patch, &resource).map_err(|error| about(&resource.id(), &error))?;
                 keep = self.merge(&mut resource, (value, patch), schema)?;
             }
             if keep {
@@ -254,6 +255,9 @@ impl PatchTransformer {
             type_annotations(resource);
             json6902::apply(&mut resource.value, patch).map_err(|error| about(&id, &error))?;
             as_floats(&mut resource.value);
+            resource
+                .pair_annotations()
+                .map_err(|error| about(&id, &error))?;
             resource.null_annotations.clear();
         }
         Ok(())
@@ -316,21 +320,24 @@ fn type_annotations(resource: &mut Resource) {
 
 /// A patch is applied to what its target selects whatever version it names itself. Its labels and
 /// annotations are texts then, even nulls; only a patch that finds its object itself removes them.
-fn for_target(patch: &Resource, target: &Resource) -> Value {
+fn for_target(patch: &Resource, target: &Resource) -> Result<Value> {
     let mut value = patch.value.clone();
     let Some(map) = value.as_object_mut() else {
-        return value;
+        return Ok(value);
     };
     let api_version = object::api_version(&target.value).to_owned();
     map.insert("apiVersion".to_owned(), Value::String(api_version));
     let Some(Value::Object(metadata)) = map.get_mut("metadata") else {
-        return value;
+        return Ok(value);
     };
     let written = patch.written.as_ref().and_then(Written::marked);
     for field in ["labels", "annotations"] {
         let Some(texts) = metadata.get_mut(field) else {
             continue;
         };
+        if let Value::Array(items) = texts {
+            *texts = Value::Object(pairs(items)?);
+        }
         let Some(texts) = texts.as_object_mut().filter(|texts| !texts.is_empty()) else {
             metadata.remove(field);
             continue;
@@ -348,7 +355,7 @@ fn for_target(patch: &Resource, target: &Resource) -> Value {
             *text = Value::String(meant.unwrap_or_default());
         }
     }
-    value
+    Ok(value)
 }
 
 /// A list of operations is a JSON patch, objects are strategic merge patches.
