@@ -5,7 +5,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use futures::AsyncBufRead;
-use http::{HeaderMap, Method, Request, StatusCode, header};
+use http::{HeaderMap, Method, Request, StatusCode, header, response::Parts};
 use kube::{
     Client, Config,
     client::Body,
@@ -214,6 +214,41 @@ impl Cluster {
 
     /// Sends one request and reads the whole answer. Any status that is no success is a `Cause`.
     pub(crate) async fn call(&self, verb: Verb, outgoing: Outgoing) -> Result<Answer, Cause> {
+        let (parts, body) = self.exchange(verb, outgoing).await?;
+        if !parts.status.is_success() {
+            return Err(Cause::refused(
+                parts.status.as_u16(),
+                retry_after(&parts.headers),
+                body.as_ref(),
+            ));
+        }
+        let object = serde_json::from_slice(body.as_ref()).map_err(|error| Cause::Other {
+            code: parts.status.as_u16(),
+            message: format!(
+                "not JSON at line {} column {}",
+                error.line(),
+                error.column()
+            ),
+        })?;
+        Ok(Answer {
+            status: parts.status,
+            object,
+        })
+    }
+
+    /// Whether the server has read all there is about kinds, by its own word: `/readyz`. Soon after it began
+    /// it serves objects and does not know its CRDs yet. A server that does not say counts as ready.
+    pub(crate) async fn is_ready(&self) -> Result<bool, Cause> {
+        let question = Outgoing::get("/readyz".to_owned());
+        let (parts, _) = self.exchange(Verb::Discover, question).await?;
+        Ok(!parts.status.is_server_error())
+    }
+
+    async fn exchange(
+        &self,
+        verb: Verb,
+        outgoing: Outgoing,
+    ) -> Result<(Parts, impl AsRef<[u8]> + use<>), Cause> {
         let request = self.prepare(verb, outgoing)?;
         let exchange = async {
             // Not `Client::request`: that one logs bodies it cannot read, and a body may be a Secret.
@@ -226,26 +261,7 @@ impl Cluster {
             let body = body.collect_bytes().await.map_err(Cause::transport)?;
             Ok((parts, body))
         };
-        let (parts, body) = self.in_time(exchange).await?;
-        if !parts.status.is_success() {
-            return Err(Cause::refused(
-                parts.status.as_u16(),
-                retry_after(&parts.headers),
-                &body,
-            ));
-        }
-        let object = serde_json::from_slice(&body).map_err(|error| Cause::Other {
-            code: parts.status.as_u16(),
-            message: format!(
-                "not JSON at line {} column {}",
-                error.line(),
-                error.column()
-            ),
-        })?;
-        Ok(Answer {
-            status: parts.status,
-            object,
-        })
+        self.in_time(exchange).await
     }
 
     /// Sends one request and hands over the answer as it arrives.

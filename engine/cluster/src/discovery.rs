@@ -69,6 +69,8 @@ struct Known {
     asked: Option<Instant>,
     /// Whether kinds may have changed since.
     doubted: bool,
+    /// Whether the server was still beginning when it was asked: what it did not name may be there all the same.
+    is_partial: bool,
 }
 
 #[derive(Default)]
@@ -138,7 +140,13 @@ impl Discovery {
         if !is_fresh {
             self.ask(cluster, Instant::now()).await?;
         }
-        Ok(self.known().names())
+        let known = self.known();
+        if known.is_partial {
+            let message =
+                "it is not ready, and may not know all its kinds; see its /readyz?verbose";
+            return Err(unavailable(message));
+        }
+        Ok(known.names())
     }
 
     /// What is known may have changed: ask again before it is next used, if that was not just done.
@@ -165,11 +173,15 @@ impl Discovery {
             known.doubted = false;
         }
         let cluster = cluster.own();
+        // Before the question: the other way about, what was asked too early would be taken for all there is.
+        let is_ready = cluster.is_ready().await?;
         let mut groups = fetch(&cluster, "/api").await?;
         groups.extend(fetch(&cluster, "/apis").await?);
         let mut known = self.known_mut();
         known.groups = groups;
         known.answered = Some(began);
+        known.is_partial = !is_ready;
+        known.doubted |= !is_ready;
         Ok(())
     }
 
@@ -216,11 +228,16 @@ impl Known {
             .get(group)
             .map_or(&[][..], |group| &group.versions);
         if versions.iter().any(|known| known.stale) {
-            let message = format!(
+            return unavailable(&format!(
                 "the API server behind group {group:?} is not available, so nothing is known of kind \
                  {kind:?}; check its APIService"
-            );
-            return Cause::Other { code: 503, message };
+            ));
+        }
+        if self.is_partial {
+            return unavailable(&format!(
+                "it is not ready, so nothing is known of kind {kind:?} in group {group:?}; see its \
+                 /readyz?verbose"
+            ));
         }
         let slash = if group.is_empty() { "" } else { "/" };
         let message = format!(
@@ -228,6 +245,13 @@ impl Known {
              correct apiVersion"
         );
         Cause::UnknownKind { message }
+    }
+}
+
+fn unavailable(message: &str) -> Cause {
+    Cause::Other {
+        code: 503,
+        message: message.to_owned(),
     }
 }
 

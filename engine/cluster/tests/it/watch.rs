@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use fluvial_cluster::{Apply, Cause, Delete, Gap, Reference, Resource, Selector, Watch, Watched};
+use fluvial_cluster::{
+    Apply, Cause, Delete, Gap, Reference, Resource, Retry, Selector, Watch, Watched,
+};
 use fluvial_support::wait;
 use futures::StreamExt as _;
 use serde_json::{Value, json};
@@ -299,52 +301,123 @@ fn absence_is_what_the_server_says_and_nothing_else() {
     let metrics = || Reference::new("metrics.k8s.io/v1", "PodMetrics", "a", "b");
     let named =
         r#"{"kind":"Status","message":"no","details":{"name":"b","kind":"configmaps"},"code":404}"#;
+    let ready = || Whole(200, "ok");
     let (core, groups) = (|| Whole(200, CORE), || Whole(200, STALE));
     for (promise, reference, answers, expected) in [
         (
             "a named object is gone",
             config_map(),
-            vec![core(), groups(), Whole(404, named)],
+            vec![ready(), core(), groups(), Whole(404, named)],
             Ok(None),
         ),
         (
             "some proxy's page says nothing of the object",
             config_map(),
-            vec![core(), groups(), Whole(404, "<html>"), core(), groups()],
+            vec![
+                ready(),
+                core(),
+                groups(),
+                Whole(404, "<html>"),
+                ready(),
+                core(),
+                groups(),
+            ],
             Err("not served"),
         ),
         (
             "a group whose server is away may have the kind",
             metrics(),
-            vec![core(), groups()],
+            vec![ready(), core(), groups()],
             Err("is not available"),
         ),
         (
             "discovery itself can fail",
             config_map(),
-            vec![core()],
+            vec![ready(), core()],
             Err("unreachable"),
         ),
         (
             "an old server is named as such",
             config_map(),
-            vec![Whole(200, "{}")],
+            vec![ready(), Whole(200, "{}")],
             Err("1.30"),
         ),
     ] {
-        block_on(async {
-            let cluster = Server::start(answers).connect().await;
-            let got = cluster
-                .get(&reference)
-                .await
-                .map_err(|error| error.to_string());
-            match (got, expected) {
-                (Ok(got), Ok(expected)) => assert_eq!(got, expected, "{promise}"),
-                (Err(error), Err(words)) => assert!(error.contains(words), "{promise}: {error}"),
-                (got, _) => panic!("{promise}: {got:?}"),
-            }
-        });
+        check_absence(promise, &reference, answers, expected);
     }
+}
+
+#[test]
+fn a_kind_is_absent_where_a_server_that_is_ready_does_not_name_it() {
+    use Answer::Whole;
+    let widget = Reference::new("example.com/v1", "Widget", "a", "b");
+    let (core, groups) = (|| Whole(200, CORE), || Whole(200, STALE));
+    for (promise, answers, expected) in [
+        (
+            "a kind that the server does not know has no objects",
+            vec![Whole(200, "ok"), core(), groups()],
+            Ok(None),
+        ),
+        (
+            "a server that has just begun may not know its kinds yet",
+            vec![
+                Whole(500, "[-]autoregister-completion failed"),
+                core(),
+                groups(),
+            ],
+            Err("it is not ready"),
+        ),
+        (
+            "a server that keeps to itself whether it is ready is believed",
+            vec![Whole(403, "no"), core(), groups()],
+            Ok(None),
+        ),
+    ] {
+        check_absence(promise, &widget, answers, expected);
+    }
+}
+
+/// Whether an object that is asked for is absent, where the server gives these answers.
+#[track_caller]
+fn check_absence(
+    promise: &str,
+    reference: &Reference,
+    answers: Vec<Answer>,
+    expected: Result<Option<Value>, &str>,
+) {
+    block_on(async {
+        let cluster = Server::start(answers).connect().await;
+        let got = cluster.get(reference).await;
+        let got = got.map_err(|error| error.to_string());
+        match (got, expected) {
+            (Ok(got), Ok(expected)) => assert_eq!(got, expected, "{promise}"),
+            (Err(error), Err(words)) => assert!(error.contains(words), "{promise}: {error}"),
+            (got, _) => panic!("{promise}: {got:?}"),
+        }
+    });
+}
+
+#[test]
+fn a_server_that_had_just_begun_is_asked_again() {
+    let server = Server::start(vec![
+        Answer::Whole(500, "[-]autoregister-completion failed"),
+        Answer::Whole(200, STALE),
+        Answer::Whole(200, STALE),
+        Answer::Whole(200, "ok"),
+        Answer::Whole(200, CORE),
+        Answer::Whole(200, STALE),
+    ]);
+    block_on(async {
+        let cluster = server.connect().await;
+        let error = cluster.api_versions().await.unwrap_err();
+        assert_eq!(error.retry(), Retry::Soon, "half a list is none: {error}");
+        assert!(cluster.resource("", "v1", "ConfigMap").await.is_ok());
+        let versions = cluster.api_versions().await.unwrap();
+        assert!(
+            versions.contains(&"v1/ConfigMap".to_owned()),
+            "{versions:?}"
+        );
+    });
 }
 
 #[test]
@@ -353,6 +426,7 @@ fn a_server_that_asks_for_patience_is_heard() {
         let throttled =
             r#"{"kind":"Status","message":"wait","details":{"retryAfterSeconds":7},"code":429}"#;
         let answers = vec![
+            Answer::Whole(200, "ok"),
             Answer::Whole(200, CORE),
             Answer::Whole(200, STALE),
             Answer::Whole(429, throttled),
@@ -371,7 +445,7 @@ fn a_server_that_asks_for_patience_is_heard() {
         );
         assert_eq!(
             server.asked().len(),
-            3,
+            4,
             "nothing is retried behind the caller's back"
         );
     });
