@@ -164,9 +164,14 @@ pub(crate) fn generate(
     let text = (charts.inflate)(&chart, tree, &directory)
         .map_err(|why| Error::new(format!("cannot render the chart {:?}: {why}", chart.name)))?;
     let mut resources = parse::resources("", &text).map_err(|error| {
+        let line = error
+            .line
+            .map(|line| format!("line {line} of what it renders: "));
         Error::new(format!(
-            "the chart {:?} makes no objects: {error}",
-            chart.name
+            "the chart {:?} makes no objects: {}{}",
+            chart.name,
+            line.unwrap_or_default(),
+            error.reason
         ))
     })?;
     for resource in &mut resources {
@@ -296,7 +301,7 @@ impl ChartArgs {
             (file, inline)
         };
         let merged = strategic::merge(target, patch, schema, None)
-            .map_err(|error| Error::new(format!("cannot merge its values: {error}")))?;
+            .map_err(|error| Error::new(format!("cannot merge its values: {}", error.reason)))?;
         Ok(merged
             .unwrap_or_else(|| Value::Object(Map::new()))
             .to_string()

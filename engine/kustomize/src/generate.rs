@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::error::{Error, Result};
 use crate::kustomization::{GeneratorArgs, GeneratorOptions};
 use crate::loader::Loader;
-use crate::resource::{Resource, scalar_text};
+use crate::resource::{Resource, scalar_text, written_text};
 
 /// Base64 is broken into lines of this length, as kustomize writes it.
 const BASE64_LINE: usize = 70;
@@ -273,23 +273,28 @@ pub(crate) fn add_hash(resource: &mut Resource) {
 /// kustomize's hash (`api/hasher`, v0.21.2): ten letters and digits that spell no words.
 pub(crate) fn hash(value: &Value) -> String {
     let mut text = String::new();
-    let field = |name: &str| value.get(name);
-    let empty = Value::String(String::new());
+    // kustomize takes maps as they are, of a scalar its text, and nothing of a list.
+    let field = |name: &str| match value.get(name) {
+        None => Value::String(String::new()),
+        Some(map @ Value::Object(_)) => map.clone(),
+        Some(Value::Array(_)) => Value::Null,
+        Some(scalar) => Value::String(written_text(scalar)),
+    };
     let kind = object::kind(value);
     if kind == "ConfigMap" || kind == "Secret" {
-        let mut fields: BTreeMap<&str, &Value> = BTreeMap::new();
-        let kind_value = Value::String(kind.to_owned());
-        fields.insert("kind", &kind_value);
+        let mut fields: BTreeMap<&str, Value> = BTreeMap::new();
+        fields.insert("kind", Value::String(kind.to_owned()));
         // kustomize looks for a field called `metadata/name`, which no object has.
-        fields.insert("name", &empty);
-        fields.insert("data", field("data").unwrap_or(&empty));
+        fields.insert("name", Value::String(String::new()));
+        fields.insert("data", field("data"));
         let optional = if kind == "Secret" {
-            fields.insert("type", field("type").unwrap_or(&empty));
+            fields.insert("type", field("type"));
             "stringData"
         } else {
             "binaryData"
         };
-        if let Some(map) = field(optional).filter(|map| map.is_object()) {
+        let map = field(optional);
+        if map.is_object() {
             fields.insert(optional, map);
         }
         text.push('{');
@@ -299,7 +304,7 @@ pub(crate) fn hash(value: &Value) -> String {
             }
             write_json_text(&mut text, key);
             text.push(':');
-            write_json(&mut text, value);
+            write_json(&mut text, &value);
         }
         text.push('}');
     } else {

@@ -111,6 +111,8 @@ pub fn build(tree: &Tree, path: &str, options: &Options) -> Result<Vec<Value>, E
 pub struct Means<'a> {
     /// What was brought of what is remote; nothing where that is refused.
     pub remotes: Option<&'a Remotes>,
+    /// Whether only charts may be remote: bases and files that are, are refused.
+    pub only_charts: bool,
     /// How charts are rendered; nothing where they are refused.
     pub charts: Option<Charts<'a>>,
 }
@@ -138,6 +140,7 @@ pub fn build_with(
 ) -> Result<Built, Error> {
     let asked = means.remotes.map(|brought| Asked {
         brought,
+        only_charts: means.only_charts,
         missing: RefCell::default(),
     });
     let objects = Loader::new(tree, path, options.restriction, asked.as_ref())

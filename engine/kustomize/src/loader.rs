@@ -141,7 +141,7 @@ impl<'a> Loader<'a> {
         let remote = Remote::chart(at);
         let Some(asked) = self.asked else {
             return Err(Error::new(format!(
-                "the chart {:?} is in {}, and a build fetches nothing; put it into charts/ with `helm pull --untar`, or render with --allow-remote",
+                "the chart {:?} is in {}, and a build fetches nothing; put it into charts/ with `helm pull --untar`",
                 at.name, at.repository
             )));
         };
@@ -163,7 +163,7 @@ impl<'a> Loader<'a> {
         if !is_remote(path) {
             return Ok(None);
         }
-        let Some(asked) = self.asked else {
+        let Some(asked) = self.bases() else {
             return Err(Error::new(format!(
                 "{path:?} is remote, and a build fetches nothing; copy it into the repository, make it a source of its own, or render with --allow-remote"
             )));
@@ -182,6 +182,11 @@ impl<'a> Loader<'a> {
         Ok(Some(brought))
     }
 
+    /// What was brought, where bases may be remote.
+    fn bases(&self) -> Option<&'a Asked<'a>> {
+        self.asked.filter(|asked| !asked.only_charts)
+    }
+
     fn leads_back(&self, url: &str) -> bool {
         let mut around = self.repositories.iter();
         around.any(|around| url.starts_with(around))
@@ -189,7 +194,7 @@ impl<'a> Loader<'a> {
 
     /// Asks for all of these that are remote and were not brought yet, so that they can be fetched at once.
     pub(crate) fn ask_for<'p>(&self, paths: impl IntoIterator<Item = &'p String>) {
-        let Some(asked) = self.asked else {
+        let Some(asked) = self.bases() else {
             return;
         };
         let missing = |path: &&String| {

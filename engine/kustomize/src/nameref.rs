@@ -184,8 +184,8 @@ impl Referrer<'_> {
         })
         .map_err(|error| {
             Error::new(format!(
-                "cannot follow the references of {}: {error}",
-                self.me.current
+                "cannot follow the references of {} in {}: {}",
+                self.me.current, spec.path, error.reason
             ))
         })
     }

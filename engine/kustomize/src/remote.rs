@@ -60,6 +60,7 @@ pub type Remotes = BTreeMap<String, Brought>;
 /// What one build was given, and what it misses.
 pub(crate) struct Asked<'a> {
     pub(crate) brought: &'a Remotes,
+    pub(crate) only_charts: bool,
     pub(crate) missing: RefCell<Vec<Remote>>,
 }
 

@@ -339,6 +339,14 @@ pub(crate) fn is_quoted(value: &Value) -> bool {
         .is_some_and(|text| text.contains('\n') || !yaml::scalar(text).is_string())
 }
 
+/// A scalar as the text that it is once it is taken for one: null is `null`, and maps and lists are nothing.
+pub(crate) fn written_text(value: &Value) -> String {
+    if value.is_null() {
+        return "null".to_owned();
+    }
+    scalar_text(value).unwrap_or_default()
+}
+
 /// A scalar as the text that YAML shows for it; `None` for a map or a list.
 pub(crate) fn scalar_text(value: &Value) -> Option<String> {
     match value {

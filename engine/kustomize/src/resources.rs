@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::generate;
-use crate::resource::{Behavior, Id, Resource, child_map};
+use crate::resource::{Behavior, Id, Resource, child_map, written_text};
 
 /// Objects in the order in which they were added.
 #[derive(Debug, Default)]
@@ -149,6 +149,9 @@ fn inherit_map(generated: &mut Value, old: &Value, field: &str) {
     };
     let own = metadata.remove(field);
     let mut merged = old.clone();
+    for text in merged.values_mut() {
+        *text = Value::String(written_text(text));
+    }
     if let Some(Value::Object(own)) = own {
         merged.extend(own);
     }

@@ -3,6 +3,7 @@
 //! Where the objects are kept is `cache`'s matter, how bytes travel `http`'s and `ssh`'s.
 
 mod cache;
+mod clone;
 mod context;
 mod explain;
 mod http;
@@ -17,6 +18,7 @@ use fluvial_manifest::Tree;
 use gix::ObjectId;
 
 use self::cache::Cache;
+pub use self::clone::{Keys, clone};
 use self::session::Session;
 use crate::{Error, GitRequest};
 

@@ -25,7 +25,7 @@ mod web;
 
 pub use crate::error::{Error, Retry};
 pub use crate::file::fetch_file;
-pub use crate::git::{Commit, Fetched, Person, Resolved, fetch, resolve};
+pub use crate::git::{Commit, Fetched, Keys, Person, Resolved, clone, fetch, resolve};
 pub use crate::ignore::{IGNORE_FILE, Ignore};
 pub use crate::limits::Limits;
 pub use crate::request::{ClientIdentity, Credentials, GitRequest, Proxy, Reference, Tls};

@@ -86,7 +86,7 @@ fn name(tenant: &str, url: &str) -> String {
 }
 
 /// Nothing from the machine's git configuration takes part.
-fn options() -> gix::open::Options {
+pub(super) fn options() -> gix::open::Options {
     gix::open::Options::isolated().config_overrides([
         OBJECT_BYTES_MAX,
         "user.name=fluvial",

@@ -13,6 +13,8 @@ use crate::{Error, GitRequest, Limits, address};
 
 /// More patterns than anybody writes.
 const IGNORE_BYTES_MAX: u64 = 1 << 20;
+/// Where git keeps the URLs of submodules.
+const MODULES_FILE: &str = ".gitmodules";
 /// The longest target that a file system takes.
 const LINK_BYTES_MAX: u64 = 4096;
 /// What one directory's listing may take.
@@ -35,8 +37,64 @@ pub(super) fn read(
     let ignore = reader.ignore(&listed, request.ignore.as_deref())?;
     let kept = listed
         .into_iter()
-        .filter(|listed| !ignore.excludes(&listed.path));
+        .filter(|listed| listed.kind != Kind::Submodule && !ignore.excludes(&listed.path));
     reader.load(kept)
+}
+
+/// All that a commit has.
+pub(super) struct Whole {
+    pub(super) tree: Tree,
+    pub(super) submodules: Vec<Submodule>,
+}
+
+/// A commit of another repository, in place of a directory.
+pub(super) struct Submodule {
+    pub(super) path: String,
+    /// 40 digits.
+    pub(super) commit: String,
+    /// As `.gitmodules` has it.
+    pub(super) url: Option<String>,
+}
+
+/// Reads all of the tree `root`, whatever rules there are for artifacts.
+pub(super) fn read_whole(
+    repository: &gix::Repository,
+    root: ObjectId,
+    revision: &str,
+    request: &GitRequest,
+) -> Result<Whole, Error> {
+    let reader = Reader {
+        repository,
+        revision,
+        limits: &request.limits,
+    };
+    let listed = reader.list(root)?.into_iter();
+    let (links, files): (Vec<_>, Vec<_>) = listed.partition(|it| it.kind == Kind::Submodule);
+    let tree = reader.load(files.into_iter())?;
+    if links.is_empty() {
+        return Ok(Whole {
+            tree,
+            submodules: Vec::new(),
+        });
+    }
+    let text = tree.file(MODULES_FILE).ok().map(str::from_utf8);
+    let text = text.and_then(Result::ok).unwrap_or_default();
+    let modules = gix::config::File::try_from(text)
+        .map_err(|error| reader.refuse(MODULES_FILE, error.to_string()))?;
+    let url = |path: &str| {
+        let mut sections = modules.sections_by_name("submodule").into_iter().flatten();
+        let section = sections.find(|section| section.value("path").is_some_and(|own| own == path));
+        Some(section?.value("url")?.to_string())
+    };
+    let submodules = links.into_iter().map(|link| Submodule {
+        url: url(&link.path),
+        commit: link.id.to_string(),
+        path: link.path,
+    });
+    Ok(Whole {
+        tree,
+        submodules: submodules.collect(),
+    })
 }
 
 /// A file or link, not yet read.
@@ -48,8 +106,12 @@ struct Listed {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    File { executable: bool },
+    File {
+        executable: bool,
+    },
     Link,
+    /// A commit of another repository.
+    Submodule,
 }
 
 struct Reader<'a> {
@@ -115,8 +177,11 @@ impl Reader<'_> {
                         id,
                         kind: Kind::Link,
                     }),
-                    // A submodule: a commit of another repository.
-                    EntryKind::Commit => {}
+                    EntryKind::Commit => listed.push(Listed {
+                        path,
+                        id,
+                        kind: Kind::Submodule,
+                    }),
                 }
             }
         }
@@ -156,7 +221,7 @@ impl Reader<'_> {
         let mut files = Vec::new();
         for file in listed {
             let name = file.path.rsplit('/').next().unwrap_or_default();
-            if name == IGNORE_FILE && file.kind != Kind::Link {
+            if name == IGNORE_FILE && matches!(file.kind, Kind::File { .. }) {
                 files.push((file.path.as_str(), self.bytes(file, IGNORE_BYTES_MAX)?));
             }
         }
@@ -175,6 +240,7 @@ impl Reader<'_> {
             let bytes = match listed.kind {
                 Kind::File { .. } => self.bytes(&listed, self.limits.file_bytes_max)?,
                 Kind::Link => self.bytes(&listed, LINK_BYTES_MAX)?,
+                Kind::Submodule => continue,
             };
             total += bytes.len() as u64;
             if total > self.limits.total_bytes_max {
@@ -198,6 +264,7 @@ impl Reader<'_> {
                         ));
                     }
                 },
+                Kind::Submodule => continue,
             };
             tree.insert(&listed.path, entry)
                 .map_err(|error| self.refuse(&listed.path, error.to_string()))?;

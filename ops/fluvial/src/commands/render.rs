@@ -38,7 +38,7 @@ enum What {
   fluvial render kustomize ./apps/production
   fluvial render kustomize --load-restrictor LoadRestrictionsNone ./apps
   fluvial render kustomize --allow-remote ./apps   # fetches bases and files that are named by URL
-  fluvial render kustomize --enable-helm ./apps   # renders helmCharts; --allow-remote pulls them, too
+  fluvial render kustomize --enable-helm ./apps   # renders helmCharts, those of repositories too
   fluvial render kustomize -o ./rendered ./apps   # a file for each object, if ./rendered is a folder")]
     Kustomize(kustomize::KustomizeArgs),
 }

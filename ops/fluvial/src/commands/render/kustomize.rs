@@ -28,11 +28,12 @@ pub(super) struct KustomizeArgs {
     /// Label every object with app.kubernetes.io/managed-by
     #[arg(long)]
     enable_managedby_label: bool,
-    /// Fetch bases, files and charts that are elsewhere (git, http, oci), which are refused otherwise; without
-    /// submodules
+    /// Fetch bases and files that are elsewhere (git over http, ssh or from this disk; files over http), which are
+    /// refused otherwise, as in the engine
     #[arg(long)]
     allow_remote: bool,
-    /// Render the charts of a kustomization (helmCharts), which are refused otherwise, as in the engine
+    /// Render the charts of a kustomization (helmCharts), and pull those of repositories (http, oci), all of which
+    /// are refused otherwise, as in the engine
     #[arg(long)]
     enable_helm: bool,
     /// More API versions that those charts see which name none themselves

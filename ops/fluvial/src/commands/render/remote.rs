@@ -1,12 +1,13 @@
 //! Brings what a kustomization has elsewhere: a file, a git repository at a reference, a chart.
 //!
 //! It is fetched as sources are (`fluvial_source`): without a worktree, within the same limits, and with no
-//! credentials but those in a URL.
+//! credentials but those in a URL and the user's own SSH key.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+use std::{env, fs};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use fluvial_kustomize::chart::{ChartAt, Charts};
 use fluvial_kustomize::{
     Brought, Built as Kustomized, Means, Options, Remote, Remotes, Repository, build_with,
@@ -15,10 +16,15 @@ use fluvial_manifest::{Tree, Value, yaml};
 use fluvial_source::helm::{
     self, Built, ChartRequest, FetchedIndex, From, IndexRequest, Validators,
 };
-use fluvial_source::{Fetched, GitRequest, Limits, Reference, archive, fetch, fetch_file};
+use fluvial_source::{
+    Credentials, Error, GitRequest, Limits, Reference, Secret, archive, fetch_file,
+};
 
 /// URLs that one build may name.
 const REMOTES_MAX: usize = 200;
+
+/// Files of `~/.ssh` that ssh looks for a key in, in its order.
+const KEYS: [&str; 3] = ["id_rsa", "id_ecdsa", "id_ed25519"];
 
 /// How long a server may take for a file.
 const FILE_TIMEOUT: Duration = Duration::from_mins(1);
@@ -35,7 +41,9 @@ pub(super) fn build(
     let mut remotes = Remotes::new();
     loop {
         let means = Means {
-            remotes: allow_remote.then_some(&remotes),
+            // Who asks for charts asks for those of repositories too, as kustomize takes it.
+            remotes: (allow_remote || charts.is_some()).then_some(&remotes),
+            only_charts: !allow_remote,
             charts,
         };
         let needs = match build_with(tree, path, &options, means)? {
@@ -119,7 +127,7 @@ fn is_manifest(bytes: &[u8]) -> bool {
     documents.is_some_and(|read| read.is_ok_and(|read| read.iter().all(Value::is_object)))
 }
 
-/// The tree of a repository at its reference: a commit, or what git takes a name for, first a tag.
+/// The files of a repository at its reference: a commit, or what git takes a name for, first a tag.
 fn clone(repository: &Repository, cache: &Path) -> Result<Tree> {
     let name = repository.reference.as_str();
     let is_commit = name.len() == 40 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -144,15 +152,50 @@ fn clone(repository: &Repository, cache: &Path) -> Result<Tree> {
         let request = GitRequest {
             reference,
             timeout: repository.timeout,
-            ..GitRequest::new(url(&repository.clone))
+            credentials: keys(&repository.clone)?,
+            ..GitRequest::new(&repository.clone)
         };
-        match fetch(&request, cache) {
-            Ok(Fetched::New { tree, .. }) => return Ok(tree),
-            Ok(Fetched::Unchanged { revision }) => bail!("{revision} was not fetched"),
-            Err(error) => refused = Some(error),
+        match fluvial_source::clone(&request, repository.submodules, &keys, cache) {
+            Ok(tree) => return Ok(tree),
+            Err(error @ Error::ReferenceNotFound { .. }) => refused = Some(error),
+            Err(error) => return Err(in_words_of_a_url(&error)),
         }
     }
-    Err(refused.context("there is no reference to ask for")?.into())
+    Err(in_words_of_a_url(
+        &refused.context("there is no reference to ask for")?,
+    ))
+}
+
+/// What the user's own ssh would show: the first key of theirs, to hosts that they know.
+fn keys(url: &str) -> Result<Credentials, Error> {
+    let is_scp = !url.contains("://") && url.contains('@');
+    if !url.starts_with("ssh://") && !is_scp {
+        return Ok(Credentials::Anonymous);
+    }
+    let folder = PathBuf::from(env::var_os("HOME").unwrap_or_default()).join(".ssh");
+    let read = |name: &str| fs::read_to_string(folder.join(name)).ok();
+    let identity = KEYS.iter().find_map(|name| read(name));
+    let (Some(identity), Some(known_hosts)) = (identity, read("known_hosts")) else {
+        return Err(Error::Credentials {
+            why: format!(
+                "{} has no known_hosts, or no key of {}; use an https:// URL, or make them with ssh-keygen and ssh-keyscan",
+                folder.display(),
+                KEYS.join(", ")
+            ),
+        });
+    };
+    Ok(Credentials::Ssh {
+        identity: Secret::new(identity),
+        known_hosts,
+        password: None,
+    })
+}
+
+/// An error of a source, with the parts of a URL in place of the fields of an object.
+fn in_words_of_a_url(error: &Error) -> anyhow::Error {
+    let said = error.to_string();
+    let said = said.replace("spec.timeout", "?timeout= in the URL");
+    anyhow!(said.replace("spec.ref", "?ref= in the URL"))
 }
 
 fn named(name: &str) -> Reference {
@@ -162,31 +205,9 @@ fn named(name: &str) -> Reference {
     }
 }
 
-/// `user@host:path` as the URL that it stands for.
-fn url(clone: &str) -> String {
-    match clone.split_once(':') {
-        Some((host, path)) if !clone.contains("://") => format!("ssh://{host}/{path}"),
-        _ => clone.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_ssh_calls_a_place_is_a_url() {
-        for (clone, want) in [
-            (
-                "git@github.com:org/repo.git",
-                "ssh://git@github.com/org/repo.git",
-            ),
-            ("https://host:8443/org/repo", "https://host:8443/org/repo"),
-            ("ssh://git@host:22/repo", "ssh://git@host:22/repo"),
-        ] {
-            assert_eq!(url(clone), want);
-        }
-    }
 
     #[test]
     fn a_page_for_people_is_no_manifest() {
