@@ -3,6 +3,7 @@
 //! It is fetched as sources are (`fluvial_source`): without a worktree, within the same limits, and with no
 //! credentials but those in a URL and the user's own SSH key.
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{env, fs};
@@ -74,7 +75,7 @@ fn bring(remote: &Remote, cache: &Path) -> Result<Brought> {
         // A forge shows a page to people where its repository is.
         (Some(Ok(bytes)), Some(_)) if is_manifest(&bytes) => Ok(Brought::File(bytes)),
         (_, Some(repository)) => clone(repository, cache).map(Brought::Repository),
-        (Some(Err(error)), None) => Err(error.into()),
+        (Some(Err(error)), None) => Err(in_words_of_a_url(&error)),
         (None, None) => bail!(
             "it is no URL that kustomize knows; write https://HOST/ORG/REPOSITORY//PATH?ref=REFERENCE"
         ),
@@ -93,7 +94,7 @@ fn pull(at: &ChartAt) -> Result<Tree> {
             validators: Validators::default(),
             limits: helm::Limits::default(),
         };
-        match helm::fetch_index(&asked)? {
+        match helm::fetch_index(&asked).map_err(|error| in_words_of_a_url(&error))? {
             FetchedIndex::New { index, .. } => From::Index { repository, index },
             FetchedIndex::Unchanged { revision, .. } => bail!("{revision} was not fetched"),
         }
@@ -113,9 +114,9 @@ fn pull(at: &ChartAt) -> Result<Tree> {
         known: None,
         limits: helm::Limits::default(),
     };
-    let Built::New { name, archive, .. } =
-        helm::build(&request, &|url: &str| Ok(helm::Repository::new(url)))?
-    else {
+    let built = helm::build(&request, &|url: &str| Ok(helm::Repository::new(url)))
+        .map_err(|error| in_words_of_a_url(&error))?;
+    let Built::New { name, archive, .. } = built else {
         bail!("nothing was at hand, and nothing came");
     };
     let tree = archive::unpack(&archive, &Limits::default())?;
@@ -192,10 +193,11 @@ fn keys(url: &str) -> Result<Credentials, Error> {
 }
 
 /// An error of a source, with the parts of a URL in place of the fields of an object.
-fn in_words_of_a_url(error: &Error) -> anyhow::Error {
+fn in_words_of_a_url(error: &impl Display) -> anyhow::Error {
     let said = error.to_string();
     let said = said.replace("spec.timeout", "?timeout= in the URL");
-    anyhow!(said.replace("spec.ref", "?ref= in the URL"))
+    let said = said.replace("spec.ref", "?ref= in the URL");
+    anyhow!(said.replace("spec.url", "the URL"))
 }
 
 fn named(name: &str) -> Reference {
