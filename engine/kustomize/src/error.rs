@@ -63,6 +63,27 @@ impl Error {
         self
     }
 
+    /// Says which object this is about, whose field it may name: then it is about no field of the file.
+    pub(crate) fn of(mut self, object: &impl fmt::Display) -> Self {
+        if self.file.is_empty() {
+            let within = match std::mem::take(&mut self.field).as_str() {
+                "" => String::new(),
+                field => format!(" at {field:?}"),
+            };
+            self.reason = format!("cannot change {object}{within}: {}", self.reason);
+        }
+        self
+    }
+
+    /// Says which plugin's configuration this is about, whose field it may name.
+    pub(crate) fn of_plugin(mut self, plugin: &impl fmt::Display) -> Self {
+        if self.file.is_empty() && !self.field.is_empty() {
+            let field = std::mem::take(&mut self.field);
+            self.reason = format!("{field} of {plugin}: {}", self.reason);
+        }
+        self
+    }
+
     /// Says in which entry the field is, unless this is about another file.
     pub(crate) fn below(mut self, entry: &str) -> Self {
         if self.file.is_empty() {

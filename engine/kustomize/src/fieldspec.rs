@@ -149,7 +149,7 @@ fn walk(
             None => Ok(()),
         },
         Value::Bool(_) | Value::Number(_) | Value::String(_) => Err(Error::new(format!(
-            "expected a map or a list around {:?}, found {value}",
+            "a map or a list is needed around {:?}, and there is a scalar",
             segment.name
         ))),
     }

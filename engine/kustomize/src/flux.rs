@@ -332,7 +332,7 @@ mod tests {
             .expect_err("no kind");
         assert_eq!(
             error.to_string(),
-            "cannot build d/v.yaml: the object has no kind"
+            "cannot build d/v.yaml: the object has no kind; add one, or take the file out of `resources`"
         );
     }
 
@@ -389,7 +389,7 @@ mod tests {
         let error = build_flux(&tree(&files), "d", &Overlay::default()).expect_err("there are two");
         assert_eq!(
             error.to_string(),
-            "cannot build d: several kustomization files in one directory; keep one"
+            "cannot build d/kustomization.yml: there is another kustomization in this directory; keep one"
         );
     }
 

@@ -22,7 +22,7 @@ pub(crate) fn config_map(
     args: &GeneratorArgs,
     global: Option<&GeneratorOptions>,
 ) -> Result<Resource> {
-    let pairs = pairs(loader, args).map_err(|error| about(error, "configMapGenerator", args))?;
+    let pairs = pairs(loader, args)?;
     let (mut data, mut binary) = (Map::new(), Map::new());
     for (key, bytes) in pairs {
         match String::from_utf8(bytes) {
@@ -42,7 +42,7 @@ pub(crate) fn secret(
     args: &GeneratorArgs,
     global: Option<&GeneratorOptions>,
 ) -> Result<Resource> {
-    let pairs = pairs(loader, args).map_err(|error| about(error, "secretGenerator", args))?;
+    let pairs = pairs(loader, args)?;
     let data: Map<String, Value> = pairs
         .into_iter()
         .map(|(key, bytes)| (key, Value::String(encode(&bytes))))
@@ -57,13 +57,6 @@ pub(crate) fn secret(
     // Unlike a ConfigMap, a Secret has the field even when there is nothing in it.
     object.insert("data".to_owned(), Value::Object(data));
     Ok(finish(object, args, global))
-}
-
-fn about(mut error: Error, field: &str, args: &GeneratorArgs) -> Error {
-    if error.field.is_empty() {
-        error.field = format!("{field} {}", args.name);
-    }
-    error
 }
 
 fn base(kind: &str, args: &GeneratorArgs) -> Result<Map<String, Value>> {
@@ -145,21 +138,29 @@ fn pairs(loader: &Loader<'_>, args: &GeneratorArgs) -> Result<BTreeMap<String, V
         }
         Ok(())
     };
-    for path in &args.envs {
-        for (key, value) in env_lines(loader.text(path)?) {
+    for (index, path) in args.envs.iter().enumerate() {
+        let place = format!("envs[{index}]");
+        let text = loader.text(path).map_err(|error| error.in_field(&place))?;
+        for (key, value) in env_lines(text) {
             add(key, value.into_bytes())?;
         }
     }
-    for literal in &args.literals {
+    for (index, literal) in args.literals.iter().enumerate() {
         let (key, value) = literal
             .split_once('=')
             .filter(|(key, _)| !key.is_empty())
-            .ok_or_else(|| Error::new(format!("the literal {literal:?} must be key=value")))?;
+            // It may be a secret, so it is not shown.
+            .ok_or_else(|| {
+                let place = format!("literals[{index}]");
+                Error::new("a literal must be key=value").in_field(&place)
+            })?;
         add(key.to_owned(), unquoted(value).as_bytes().to_vec())?;
     }
-    for source in &args.files {
-        let (key, path) = file_source(source)?;
-        add(key.to_owned(), loader.bytes(path)?.to_vec())?;
+    for (index, source) in args.files.iter().enumerate() {
+        let place = format!("files[{index}]");
+        let (key, path) = file_source(source).map_err(|error| error.in_field(&place))?;
+        let bytes = loader.bytes(path).map_err(|error| error.in_field(&place))?;
+        add(key.to_owned(), bytes.to_vec())?;
     }
     Ok(pairs)
 }

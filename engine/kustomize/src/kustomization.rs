@@ -143,8 +143,8 @@ pub(crate) fn find<'a>(loader: &Loader<'a>) -> Result<Option<(&'static str, &'a 
         let text = loader.text(name)?;
         if found.replace((name, text)).is_some() {
             return Err(
-                Error::new("several kustomization files in one directory; keep one")
-                    .in_file(loader.root()),
+                Error::new("there is another kustomization in this directory; keep one")
+                    .in_file(&loader.path(name)),
             );
         }
     }
@@ -243,9 +243,12 @@ impl Kustomization {
         self.resources.extend(fields.strings("bases")?);
         self.components = fields.strings("components")?;
         self.crds = fields.strings("crds")?;
-        self.config_maps =
-            fields.list("configMapGenerator", |fields| read_generator(fields, false))?;
-        self.secrets = fields.list("secretGenerator", |fields| read_generator(fields, true))?;
+        self.config_maps = fields.list("configMapGenerator", |fields| {
+            read_generator_entry(fields, false)
+        })?;
+        self.secrets = fields.list("secretGenerator", |fields| {
+            read_generator_entry(fields, true)
+        })?;
         self.charts = fields.list("helmCharts", chart::read)?;
         let globals = fields.object("helmGlobals", chart::read_globals)?;
         let legacy = fields.list("helmChartInflationGenerator", chart::read_legacy)?;
@@ -371,12 +374,18 @@ pub(crate) fn read_generator(fields: &mut Fields<'_>, secret: bool) -> Result<Ge
         options: fields.object("options", read_options)?,
         secret_type: String::new(),
     };
+    if secret {
+        args.secret_type = fields.string("type")?;
+    }
+    Ok(args)
+}
+
+/// The same in a kustomization, where the deprecated `env` is still read.
+fn read_generator_entry(fields: &mut Fields<'_>, secret: bool) -> Result<GeneratorArgs> {
+    let mut args = read_generator(fields, secret)?;
     let env = fields.string("env")?;
     if !env.is_empty() {
         args.envs.push(env);
-    }
-    if secret {
-        args.secret_type = fields.string("type")?;
     }
     Ok(args)
 }

@@ -32,7 +32,14 @@ pub(crate) fn resources(file: &str, text: &str) -> Result<Vec<Resource>> {
         if document.as_object().is_some_and(serde_json::Map::is_empty) {
             continue;
         }
-        check(&document).map_err(|error| error.in_file(file))?;
+        check(&document).map_err(|error| {
+            let place = if count > 1 && index < count {
+                format!("document {} of the file: ", index + 1)
+            } else {
+                String::new()
+            };
+            Error::new(format!("{place}{}", error.reason)).in_file(file)
+        })?;
         match open_list(document).map_err(|error| error.in_file(file))? {
             Opened::Single(document) => {
                 let matters =
@@ -182,10 +189,14 @@ fn check(document: &Value) -> Result<()> {
         } else {
             format!(" {name:?}")
         };
-        return Err(Error::new(format!("the object{about} has no kind")));
+        return Err(Error::new(format!(
+            "the object{about} has no kind; add one, or take the file out of `resources`"
+        )));
     }
     if name.is_empty() && !kind.ends_with("List") {
-        return Err(Error::new(format!("a {kind} has no metadata.name")));
+        return Err(Error::new(format!(
+            "a {kind} has no metadata.name; give it one"
+        )));
     }
     Ok(())
 }

@@ -170,7 +170,7 @@ fn apply_one(list: &mut [Resource], replacement: &Replacement, copied: &mut usiz
                     )));
                 }
                 copy(&mut resource.value, &value, &path, &target.options)
-                    .map_err(|error| error.in_field(field_path))?;
+                    .map_err(|error| error.in_field(field_path).of(&resource.id()))?;
             }
             if let Some(live) = live {
                 live.refresh(&mut value, &mut resource.value, &[], None);
@@ -253,7 +253,12 @@ fn source_value(list: &[Resource], source: &SourceField) -> Result<(Value, Optio
     let part = usize::try_from(source.options.index)
         .ok()
         .and_then(|index| text.split(delimiter).nth(index))
-        .ok_or_else(|| Error::new(format!("{text:?} has no part {}", source.options.index)))?;
+        .ok_or_else(|| {
+            Error::new(format!(
+                "{} of {} has no part {} between {delimiter:?}; correct options.index",
+                source.field_path, source.id, source.options.index
+            ))
+        })?;
     Ok((Value::String(part.to_owned()), None))
 }
 
@@ -276,7 +281,7 @@ fn copy(object: &mut Value, value: &Value, path: &[String], options: &Options) -
     })?;
     if count == 0 {
         return Err(Error::new(
-            "an object selected by a target has no such field; correct the path, or set options.create",
+            "there is no such field; correct the path, or set options.create",
         ));
     }
     Ok(())
@@ -392,9 +397,9 @@ fn overwrite(field: &mut Value, found: Found, value: &Value) -> Result<()> {
         Value::Null => {
             let text = scalar_text(value).unwrap_or_default();
             if !yaml::scalar(&text).is_null() {
-                return Err(Error::new(format!(
-                    "{text:?} cannot be written over null; remove the null, and set options.create"
-                )));
+                return Err(Error::new(
+                    "there is null, over which only null can be written; remove it, and set options.create",
+                ));
             }
             if text.is_empty() {
                 *field = Value::String(text);
@@ -404,9 +409,9 @@ fn overwrite(field: &mut Value, found: Found, value: &Value) -> Result<()> {
             let text = scalar_text(value).unwrap_or_default();
             let typed = yaml::scalar(&text);
             if std::mem::discriminant(&typed) != std::mem::discriminant(field) {
-                return Err(Error::new(format!(
-                    "{text:?} cannot be written over {field}: it has another type"
-                )));
+                return Err(Error::new(
+                    "what is copied has another type than what is there; take another source",
+                ));
             }
             *field = typed;
         }

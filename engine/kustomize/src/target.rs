@@ -91,7 +91,7 @@ impl<'a> Target<'a> {
     pub(crate) fn load(loader: Loader<'a>) -> Result<Self> {
         let Some((name, text)) = kustomization::find(&loader)? else {
             return Err(Error::new(format!(
-                "there is no {} in this directory",
+                "there is no {} in this directory; add one, or list its files",
                 kustomization::FILE_NAMES.join(", ")
             ))
             .in_file(loader.root()));
@@ -141,18 +141,17 @@ impl<'a> Target<'a> {
         }
         self.set_schema(&mut build)?;
         let mut accumulated = self.accumulate(Accumulated::default(), &mut build)?;
-        let file = self.file.clone();
         let config = accumulated.config();
         let resources = &mut accumulated.resources;
         Transformer::Hash.apply(resources, &build.schema)?;
-        nameref::fix(resources, &config).map_err(|error| error.in_file(&file))?;
+        nameref::fix(resources, &config).map_err(|error| self.error(error))?;
         accumulated
             .vars
             .resolve(resources, &config.var_reference)
-            .map_err(|error| error.in_file(&file))?;
+            .map_err(|error| self.error(error))?;
         let mut kept = resources.list().iter();
         kept.try_for_each(Resource::check_kept)
-            .map_err(|error| error.in_file(&file))?;
+            .map_err(|error| self.error(error))?;
         resources.list_mut().retain(|resource| !is_local(resource));
         Ok(accumulated.resources)
     }
@@ -322,13 +321,13 @@ impl<'a> Target<'a> {
                 .map(|origin| origin.builtin(&self.file_name, kind))
         };
         for (index, args) in self.kustomization.config_maps.iter().enumerate() {
-            let about = |error: Error| error.in_field(&format!("configMapGenerator[{index}]"));
+            let about = |error: Error| error.below(&format!("configMapGenerator[{index}]"));
             let mut generated = generate::config_map(&self.loader, args, options).map_err(about)?;
             generated.origin = builtin("ConfigMapGenerator");
             into.resources.absorb(generated).map_err(about)?;
         }
         for (index, args) in self.kustomization.secrets.iter().enumerate() {
-            let about = |error: Error| error.in_field(&format!("secretGenerator[{index}]"));
+            let about = |error: Error| error.below(&format!("secretGenerator[{index}]"));
             let mut generated = generate::secret(&self.loader, args, options).map_err(about)?;
             generated.origin = builtin("SecretGenerator");
             into.resources.absorb(generated).map_err(about)?;
@@ -336,7 +335,7 @@ impl<'a> Target<'a> {
         self.inflate_charts(into, builtin("HelmChartInflationGenerator").as_ref())?;
         for configured in self.plugins("generators", &self.kustomization.generators, build)? {
             let generated = plugin::generate(&self.loader, &configured)
-                .map_err(|error| error.in_field("generators"))?;
+                .map_err(|error| error.of_plugin(&configured.id()).in_field("generators"))?;
             for mut generated in generated {
                 generated.origin = Origin::of_plugin(&configured);
                 into.resources.absorb(generated)?;
@@ -406,7 +405,7 @@ impl<'a> Target<'a> {
         })?;
         for configured in self.plugins("transformers", &self.kustomization.transformers, build)? {
             let made = plugin::transformers(&self.loader, &configured)
-                .map_err(|error| error.in_field("transformers"))?;
+                .map_err(|error| error.of_plugin(&configured.id()).in_field("transformers"))?;
             let origin = Origin::of_plugin(&configured);
             let last = made.len().saturating_sub(1);
             transformers.extend(made.into_iter().enumerate().map(|(index, transformer)| {
@@ -435,7 +434,7 @@ impl<'a> Target<'a> {
     fn run_validators(&self, into: &mut Accumulated, build: &mut Build) -> Result<()> {
         for configured in self.plugins("validators", &self.kustomization.validators, build)? {
             let made = plugin::transformers(&self.loader, &configured)
-                .map_err(|error| error.in_field("validators"))?;
+                .map_err(|error| error.of_plugin(&configured.id()).in_field("validators"))?;
             let before: Vec<_> = into
                 .resources
                 .list()
@@ -443,7 +442,9 @@ impl<'a> Target<'a> {
                 .map(|resource| resource.value.clone())
                 .collect();
             for transformer in made {
-                transformer.apply(&mut into.resources, &build.schema)?;
+                transformer
+                    .apply(&mut into.resources, &build.schema)
+                    .map_err(|error| error.in_field("validators"))?;
             }
             let unchanged = into
                 .resources

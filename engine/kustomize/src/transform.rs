@@ -90,7 +90,8 @@ fn set_texts(
                 map.insert(key.clone(), Value::String(text.clone()));
             }
             Ok(())
-        })?;
+        })
+        .map_err(|error| error.of(&resource.id()))?;
     }
     Ok(())
 }
@@ -109,8 +110,8 @@ fn set_replicas(resources: &mut Resources, replica: &Replica, specs: &[FieldSpec
             resources.by_any_id(|id| id.name == replica.name && id.gvk.is_selected(&spec.gvk));
         for position in positions {
             found = true;
-            let value = &mut resources.list_mut()[position].value;
-            spec.apply(value, Create::Scalar, &mut |value| {
+            let resource = &mut resources.list_mut()[position];
+            spec.apply(&mut resource.value, Create::Scalar, &mut |value| {
                 let count = Number::from(replica.count);
                 // What stands in quotes stays in quotes; what was made just now is empty.
                 let count = if is_quoted(value) && value != "" {
@@ -119,7 +120,8 @@ fn set_replicas(resources: &mut Resources, replica: &Replica, specs: &[FieldSpec
                     Value::Number(count)
                 };
                 set_scalar(value, count)
-            })?;
+            })
+            .map_err(|error| error.of(&resource.id()))?;
         }
     }
     if !found {

@@ -12,6 +12,9 @@ import (
 	"log"
 	"os"
 	"path"
+	"reflect"
+	"slices"
+	"strings"
 	"time"
 
 	"sigs.k8s.io/kustomize/api/krusty"
@@ -44,6 +47,10 @@ func main() {
 	if silent, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0); err == nil {
 		os.Stderr = silent
 	}
+	if slices.Equal(os.Args[1:], []string{"fields"}) {
+		fields("", reflect.TypeFor[types.Kustomization](), os.Stdout)
+		return
+	}
 	if err := serve(os.Stdin, os.Stdout); err != nil {
 		fmt.Println("cannot read a tree:", err)
 		os.Exit(1)
@@ -68,6 +75,30 @@ func serve(in io.Reader, out io.Writer) error {
 		given := repeated(asked)
 		if err := encoder.Encode(given); err != nil {
 			return err
+		}
+	}
+}
+
+// fields prints the path of every field of a type, a line each, as it is written in YAML.
+func fields(above string, of reflect.Type, out io.Writer) {
+	for of.Kind() == reflect.Pointer || of.Kind() == reflect.Slice {
+		of = of.Elem()
+	}
+	if of.Kind() != reflect.Struct {
+		fmt.Fprintln(out, above)
+		return
+	}
+	for _, field := range reflect.VisibleFields(of) {
+		if len(field.Index) > 1 || !field.IsExported() {
+			continue
+		}
+		name, rest, _ := strings.Cut(field.Tag.Get("json"), ",")
+		switch {
+		case name == "-":
+		case name == "" || strings.Contains(rest, "inline"):
+			fields(above, field.Type, out)
+		default:
+			fields(strings.TrimPrefix(above+"."+name, "."), field.Type, out)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 //! The real kustomize as a process that answers one build after the other.
 
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -11,6 +12,9 @@ use serde_json::{Map, Value, json};
 use crate::Case;
 use crate::go::{self, Process};
 
+/// What it says of itself in objects that ask for it.
+const VERSION: &str = "-ldflags=-X=sigs.k8s.io/kustomize/api/provenance.version=v5.8.2";
+
 /// What a build printed, or why it was refused.
 pub type Answer = Result<String, String>;
 
@@ -20,10 +24,18 @@ pub struct Peer(Process);
 impl Peer {
     /// Builds the program from its Go modules into a directory, and starts it.
     pub fn start(directory: &Path) -> Self {
-        let version = "-ldflags=-X=sigs.k8s.io/kustomize/api/provenance.version=v5.8.2";
-        let program = go::build("peer", &[version], directory)
+        let program = go::build("peer", &[VERSION], directory)
             .expect("Go is needed to build the real kustomize: https://go.dev/dl");
         Self(Process::start(&program))
+    }
+
+    /// The paths of all fields that a kustomization of the real kustomize has, such as `patches.target.name`.
+    pub fn fields(directory: &Path) -> Vec<String> {
+        let program = go::build("peer", &[VERSION], directory)
+            .expect("Go is needed to build the real kustomize: https://go.dev/dl");
+        let listed = Command::new(program).arg("fields").output();
+        let listed = String::from_utf8(listed.expect("it was built").stdout).expect("it is text");
+        listed.lines().map(str::to_owned).collect()
     }
 
     /// What the real kustomize makes of a case.

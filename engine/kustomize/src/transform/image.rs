@@ -19,10 +19,13 @@ pub(crate) fn apply(resources: &mut Resources, image: &Image, specs: &[FieldSpec
         if object::kind(&resource.value) == "CustomResourceDefinition" {
             continue;
         }
-        in_containers(&mut resource.value, image, &name)?;
-        fieldspec::apply_all(specs, &mut resource.value, Create::Nothing, &mut |value| {
-            update(value, image, &name)
-        })?;
+        in_containers(&mut resource.value, image, &name)
+            .and_then(|()| {
+                fieldspec::apply_all(specs, &mut resource.value, Create::Nothing, &mut |value| {
+                    update(value, image, &name)
+                })
+            })
+            .map_err(|error| error.of(&resource.id()))?;
     }
     Ok(())
 }

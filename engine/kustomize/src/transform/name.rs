@@ -45,7 +45,8 @@ pub(crate) fn apply(
                     Affix::Suffix(suffix) => format!("{name}{suffix}"),
                 };
                 set_scalar(value, Value::String(name))
-            })?;
+            })
+            .map_err(|error| error.of(&resource.id()))?;
         }
     }
     Ok(())

@@ -41,7 +41,8 @@ impl NamespaceTransformer {
                 continue;
             }
             resource.remember();
-            self.set_all(resource, &own, schema)?;
+            self.set_all(resource, &own, schema)
+                .map_err(|error| error.of(&resource.id()))?;
         }
         resources.check_ids().map_err(|error| {
             Error::new(format!("with the namespace set, {}", error.reason)).in_field("namespace")

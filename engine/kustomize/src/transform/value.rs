@@ -64,7 +64,8 @@ impl ValueAdd {
                     .as_ref()
                     .is_none_or(|matcher| matcher.selects(resource))
                 {
-                    self.add(&mut resource.value, &path, target.position)?;
+                    self.add(&mut resource.value, &path, target.position)
+                        .map_err(|error| error.in_field(&target.field_path).of(&resource.id()))?;
                 }
             }
         }
