@@ -26,7 +26,22 @@ const DEPTH_MAX: usize = 32;
 
 /// Whether `name` is what Go's `path.Match` says `pattern` means; `None` for a pattern that is none.
 pub fn path_matches(pattern: &str, name: &str) -> Option<bool> {
-    Some(matches(&path_pattern(pattern)?, name))
+    Some(PathGlob::new(pattern)?.matches(name))
+}
+
+/// A pattern of Go's `path.Match`.
+#[derive(Clone, Debug)]
+pub(crate) struct PathGlob(Vec<Node>);
+
+impl PathGlob {
+    /// Reads a pattern; `None` for what is none.
+    pub(crate) fn new(pattern: &str) -> Option<Self> {
+        path_pattern(pattern).map(Self)
+    }
+
+    pub(crate) fn matches(&self, name: &str) -> bool {
+        matches(&self.0, name)
+    }
 }
 
 /// A pattern of gobwas/glob with `/` as its separator.
@@ -53,7 +68,28 @@ impl Glob {
     }
 }
 
-fn matches(nodes: &[Node], name: &str) -> bool {
+/// Most patterns begin or end with a text, and most names with another: these are told apart without a search.
+fn matches(mut nodes: &[Node], name: &str) -> bool {
+    let mut rest = name.chars();
+    while let [Node::Text(own), others @ ..] = nodes {
+        if rest.next() != Some(*own) {
+            return false;
+        }
+        nodes = others;
+    }
+    while let [others @ .., Node::Text(own)] = nodes {
+        if rest.next_back() != Some(*own) {
+            return false;
+        }
+        nodes = others;
+    }
+    if nodes.is_empty() {
+        return rest.as_str().is_empty();
+    }
+    search(nodes, rest.as_str())
+}
+
+fn search(nodes: &[Node], name: &str) -> bool {
     let name: Vec<char> = name.chars().collect();
     let mut ends = vec![false; name.len() + 1];
     ends[0] = true;
@@ -239,6 +275,12 @@ mod tests {
             ("a*/b", "abc/b", Some(true)),
             ("a*/b", "a/c/b", Some(false)),
             ("a?c", "a/c", Some(false)),
+            ("abc", "abcd", Some(false)),
+            ("abc", "ab", Some(false)),
+            ("a*a", "a", Some(false)),
+            ("a*a", "aa", Some(true)),
+            ("ab*bc", "abc", Some(false)),
+            ("*.tgz", "a.tgz.prov", Some(false)),
             ("ab[c]", "abc", Some(true)),
             ("ab[b-d]", "abc", Some(true)),
             ("ab[^b-d]", "abc", Some(false)),

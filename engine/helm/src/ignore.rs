@@ -4,7 +4,7 @@
 //! rule that matches decides; one that begins with `!` ignores everything that it does not match.
 
 use crate::Error;
-use crate::glob::path_matches;
+use crate::glob::PathGlob;
 
 /// The rules of one chart.
 #[derive(Clone, Debug)]
@@ -12,7 +12,8 @@ pub struct Rules(Vec<Rule>);
 
 #[derive(Clone, Debug)]
 struct Rule {
-    pattern: String,
+    /// None where less than the whole line is no pattern: it matches nothing.
+    pattern: Option<PathGlob>,
     whole_path: bool,
     negated: bool,
     directories_only: bool,
@@ -51,7 +52,8 @@ impl Rule {
             Some((_, last)) if !self.whole_path => last,
             _ => path,
         };
-        path_matches(&self.pattern, name).unwrap_or(false)
+        let pattern = self.pattern.as_ref();
+        pattern.is_some_and(|pattern| pattern.matches(name))
     }
 }
 
@@ -65,7 +67,7 @@ fn rule(line: &str) -> Result<Option<Rule>, Error> {
             "double-star (**) syntax is not supported in .helmignore",
         ));
     }
-    if path_matches(text, "abc").is_none() {
+    if PathGlob::new(text).is_none() {
         return Err(Error::chart(format!(
             ".helmignore has {text:?}: syntax error in pattern"
         )));
@@ -79,8 +81,9 @@ fn rule(line: &str) -> Result<Option<Rule>, Error> {
         None => (false, text),
     };
     let whole_path = text.contains('/');
+    let pattern = text.strip_prefix('/').unwrap_or(text);
     Ok(Some(Rule {
-        pattern: text.strip_prefix('/').unwrap_or(text).to_owned(),
+        pattern: PathGlob::new(pattern),
         whole_path,
         negated,
         directories_only,
@@ -112,6 +115,7 @@ mod tests {
             ("", "templates/.", false, false),
             ("", ".hidden", false, false),
             ("\u{feff}a.txt", "a.txt", false, true),
+            ("a\\/", "a", true, false),
         ] {
             let rules = Rules::read(text).unwrap();
             assert_eq!(
