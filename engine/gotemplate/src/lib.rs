@@ -39,7 +39,7 @@ mod value;
 pub use error::Error;
 pub use execute::{Execution, Limits, Lookup, MissingKey, Options};
 pub use functions::names as function_names;
-pub use templates::Templates;
+pub use templates::{Parsed, Templates};
 pub use time::Time;
 pub use value::{Integer, Kind, List, Map, Object, Signature, Text, Type, Value};
 

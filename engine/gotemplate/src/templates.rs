@@ -7,6 +7,18 @@ use crate::error::Error;
 use crate::parse::node::Template;
 use crate::parse::parse;
 
+/// What a file defines, to be added to any number of sets.
+#[derive(Clone, Debug)]
+pub struct Parsed(Rc<[Rc<Template>]>);
+
+impl Parsed {
+    /// Reads a file.
+    pub fn new(name: &str, text: &str) -> Result<Self, Error> {
+        let templates = parse(name, text)?.into_iter();
+        Ok(Self(templates.map(Rc::new).collect()))
+    }
+}
+
 /// All templates of a chart: files and what they define, by name.
 #[derive(Default)]
 pub struct Templates {
@@ -22,10 +34,15 @@ impl Templates {
     /// Reads a file and adds what it defines. What is there already is replaced, unless by nothing
     /// but space.
     pub fn parse(&mut self, name: &str, text: &str) -> Result<(), Error> {
-        for template in parse(name, text)? {
-            self.scope.add(Rc::new(template));
-        }
+        self.add(&Parsed::new(name, text)?);
         Ok(())
+    }
+
+    /// Adds what a file defines that was read before, in the same way.
+    pub fn add(&mut self, parsed: &Parsed) {
+        for template in parsed.0.iter() {
+            self.scope.add(Rc::clone(template));
+        }
     }
 
     /// Whether there is a template of this name.

@@ -10,6 +10,7 @@ use fluvial_manifest::{Tree, Value};
 
 use crate::archive::{self, Budget};
 use crate::ignore::Rules;
+use crate::memo::Memo;
 use crate::{Error, Metadata, yaml};
 
 /// Charts inside each other.
@@ -27,7 +28,8 @@ pub struct File {
     pub data: Arc<[u8]>,
 }
 
-/// A chart and the charts in it. Cloning one copies no contents.
+/// A chart and the charts in it. Cloning one copies no contents, and clones share what was parsed of them: to
+/// render a chart often, keep it and render clones.
 #[derive(Clone, Debug)]
 pub struct Chart {
     /// What it says of itself.
@@ -44,6 +46,7 @@ pub struct Chart {
     pub schema: Option<Arc<[u8]>>,
     /// The charts in it. Read from files they are sorted by the name of what they were read from.
     pub dependencies: Vec<Self>,
+    pub(crate) memo: Memo,
 }
 
 /// A file of `crds/`.
@@ -158,12 +161,20 @@ impl Chart {
             values: sorted.values,
             schema: sorted.schema,
             dependencies,
+            memo: Memo::default(),
         })
     }
 
     /// Its name; once dependencies were processed, its alias.
     pub fn name(&self) -> &str {
         &self.metadata.name
+    }
+
+    /// Bytes of its files and of those of the charts in it.
+    pub fn size(&self) -> usize {
+        let files = self.templates.iter().chain(self.files.iter());
+        let own: usize = files.map(|file| file.name.len() + file.data.len()).sum();
+        own + self.dependencies.iter().map(Self::size).sum::<usize>()
     }
 
     /// What is in `crds/`, here first and then in the charts in it.

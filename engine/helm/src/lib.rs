@@ -20,6 +20,7 @@ pub mod glob;
 pub mod hook;
 pub mod ignore;
 pub mod manifests;
+mod memo;
 mod metadata;
 mod order;
 mod package;

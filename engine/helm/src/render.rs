@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use fluvial_gotemplate as gotemplate;
-use fluvial_gotemplate::{Execution, Map, Templates, Value};
+use fluvial_gotemplate::{Execution, Map, Parsed, Templates, Value};
 use fluvial_semver::is_compatible;
 use serde::{Deserialize, Serialize};
 
 use crate::coalesce::{Nulls, coalesce};
 use crate::manifests::{self, Hook, Manifest};
+use crate::memo::Memo;
 use crate::scope::{self, Template};
 use crate::{Capabilities, Chart, Crd, Error, Values, dependencies, failure, schema};
 
@@ -178,8 +179,8 @@ pub fn render_with(
     }
     let templates = scope::templates(&chart, &top(values, options));
     let wanted: Rc<RefCell<BTreeSet<Lookup>>> = Rc::default();
-    let made =
-        execute(&templates, options, &wanted).and_then(|files| sort(files, &chart, post_render));
+    let made = execute(&templates, &chart.memo, options, &wanted)
+        .and_then(|files| sort(files, &chart, post_render));
     let wanted = wanted.take();
     let (hooks, manifests, notes) = match made {
         Ok(made) => made,
@@ -239,6 +240,7 @@ fn top(values: Map, options: &Options) -> Map {
 /// Runs every template that is no partial; gives the texts by the names of the files.
 fn execute<'t>(
     templates: &'t BTreeMap<String, Template>,
+    memo: &Memo,
     options: &Options,
     wanted: &Rc<RefCell<BTreeSet<Lookup>>>,
 ) -> Result<BTreeMap<&'t str, String>, Error> {
@@ -251,12 +253,7 @@ fn execute<'t>(
     // The deepest first, so that what is further up can define a name anew.
     let depth = |name: &str| name.bytes().filter(|byte| *byte == b'/').count();
     names.sort_by(|left, right| (depth(right), right).cmp(&(depth(left), left)));
-    let mut set = Templates::new();
-    for name in &names {
-        let text = String::from_utf8_lossy(&templates[*name].text);
-        set.parse(name, &text)
-            .map_err(|error| failure::of_parsing(name, &error))?;
-    }
+    let set = parse(templates, &names, memo)?;
     let mut execution = Execution::new(
         &set,
         gotemplate::Options {
@@ -297,6 +294,23 @@ fn execute<'t>(
         files.insert(name, text);
     }
     Ok(files)
+}
+
+fn parse(
+    templates: &BTreeMap<String, Template>,
+    names: &[&str],
+    memo: &Memo,
+) -> Result<Templates, Error> {
+    let mut set = Templates::new();
+    for name in names {
+        let text = &templates[*name].text;
+        let parsed = memo.template(name, text, || {
+            Parsed::new(name, &String::from_utf8_lossy(text))
+                .map_err(|error| failure::of_parsing(name, &error))
+        });
+        set.add(&parsed?);
+    }
+    Ok(set)
 }
 
 /// Answers `lookup` with what is known, and notes down what is not.

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use fluvial_gotemplate::{Map, Value};
-use jsonschema::{Retrieve, Uri};
+use jsonschema::{Retrieve, Uri, Validator};
 use serde_json::Value as Json;
 
 use crate::{Chart, Error};
@@ -23,7 +24,7 @@ pub(crate) fn check(chart: &Chart, values: &Map) -> Result<(), Error> {
 
 fn check_below(chart: &Chart, values: &Map, complaints: &mut String) {
     if let Some(schema) = &chart.schema
-        && let Err(why) = check_one(schema, values)
+        && let Err(why) = check_one(chart, schema, values)
     {
         complaints.push_str(chart.name());
         complaints.push_str(":\n");
@@ -44,17 +45,8 @@ fn check_below(chart: &Chart, values: &Map, complaints: &mut String) {
     }
 }
 
-fn check_one(schema: &[u8], values: &Map) -> Result<(), String> {
-    let schema: Json = serde_json::from_slice(schema).map_err(|error| format!("{error}\n"))?;
-    if let Some(pointer) = endless(&schema) {
-        return Err(format!(
-            "the schema refers to itself without end at #{pointer}\n"
-        ));
-    }
-    let validator = jsonschema::options()
-        .with_retriever(Nowhere)
-        .build(&schema)
-        .map_err(|error| format!("{error}\n"))?;
+fn check_one(chart: &Chart, schema: &Arc<[u8]>, values: &Map) -> Result<(), String> {
+    let validator = chart.memo.schema(schema, || compile(schema))?;
     let values = crate::values::json(values);
     let mut complaints = String::new();
     for error in validator.iter_errors(&values) {
@@ -66,6 +58,19 @@ fn check_one(schema: &[u8], values: &Map) -> Result<(), String> {
     } else {
         Err(complaints)
     }
+}
+
+fn compile(schema: &[u8]) -> Result<Validator, String> {
+    let schema: Json = serde_json::from_slice(schema).map_err(|error| format!("{error}\n"))?;
+    if let Some(pointer) = endless(&schema) {
+        return Err(format!(
+            "the schema refers to itself without end at #{pointer}\n"
+        ));
+    }
+    jsonschema::options()
+        .with_retriever(Nowhere)
+        .build(&schema)
+        .map_err(|error| format!("{error}\n"))
 }
 
 /// Schemas elsewhere are not fetched: what a chart means must not depend on the day. As helm does, what

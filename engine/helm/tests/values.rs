@@ -216,3 +216,43 @@ fn schemas_are_kept_to() {
         assert!(render(chart(&files), &values, &skipped).is_ok());
     }
 }
+
+#[test]
+fn a_chart_that_is_rendered_again_remembers_nothing_of_its_values() {
+    let files = [
+        (
+            "Chart.yaml",
+            "{apiVersion: v2, name: app, version: 1.0.0, dependencies: [{name: sub, version: 1.0.0, alias: own, import-values: [{child: a, parent: a}]}]}",
+        ),
+        ("values.yaml", "a: {b: 1}\n"),
+        (
+            "values.schema.json",
+            r#"{"properties": {"a": {"properties": {"b": {"type": "integer"}}}}}"#,
+        ),
+        (
+            "templates/a.yaml",
+            "{{ $_ := set .Values.a \"seen\" true }}{{ define \"x\" }}{{ .Values.a | toJson }}{{ end }}a: {{ include \"x\" . }}",
+        ),
+        (
+            "charts/sub/Chart.yaml",
+            "{apiVersion: v2, name: sub, version: 1.0.0}",
+        ),
+        ("charts/sub/values.yaml", "a: {c: 2}\n"),
+        (
+            "charts/sub/templates/b.yaml",
+            "{{ $_ := set .Values.a \"seen\" true }}b: {{ .Values.a | toJson }}",
+        ),
+    ];
+    let rendered = |chart: Chart, given: &str| {
+        let mut values = Values::new();
+        values.set(given).expect("it is a value");
+        render(chart, &values, &Options::default()).map(|it| it.manifest())
+    };
+    let kept = chart(&files);
+    for given in ["a.b=5", "own.a.c=7", "a.b=no", "a.new=x", "a.b=5"] {
+        let again = rendered(kept.clone(), given);
+        let anew = rendered(chart(&files), given);
+        assert_eq!(again.is_err(), given == "a.b=no", "{given}");
+        assert_eq!(again.ok(), anew.ok(), "{given}");
+    }
+}

@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 use std::io::{self, Write};
 
+use fluvial_helm::Chart;
 use fluvial_manifest::{Entry, Tree};
 use fluvial_source::{Limits, archive};
 use serde::Serialize;
@@ -35,7 +36,7 @@ struct Kept {
 #[derive(Clone, Debug)]
 enum Content {
     Tree(Tree),
-    Chart(std::sync::Arc<[u8]>),
+    Chart(Box<Chart>),
 }
 
 impl Handler for Builder {
@@ -86,13 +87,18 @@ impl Builder {
             return bounded(&short(helm::answer(question, None)), bytes_max);
         };
         if let Some(attachment) = attachment {
-            let bytes = attachment.len();
-            self.keep(artifact, Content::Chart(attachment.into()), bytes);
+            match helm::load(attachment) {
+                Ok(chart) => {
+                    let bytes = chart.size();
+                    self.keep(artifact, Content::Chart(Box::new(chart)), bytes);
+                }
+                Err(refusal) => return refused(&refusal),
+            }
         }
-        let Some(Content::Chart(archive)) = self.content(artifact) else {
+        let Some(Content::Chart(chart)) = self.content(artifact) else {
             return Reply::Wanting;
         };
-        bounded(&short(helm::answer(question, Some(&archive))), bytes_max)
+        bounded(&short(helm::answer(question, Some(&chart))), bytes_max)
     }
 
     fn content(&mut self, digest: &str) -> Option<Content> {

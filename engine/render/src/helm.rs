@@ -19,7 +19,7 @@ use crate::Refusal;
 
 pub use fluvial_helm::Lookup;
 
-pub(crate) use worker::answer;
+pub(crate) use worker::{answer, load};
 pub use worker::{compose_here, release_here, values_here};
 
 /// A chart by the digest of its archive, and the values that go with it.

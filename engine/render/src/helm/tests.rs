@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{
     Answer, Layer, Lookup, PostRendering, Question, RecordJob, ReleaseJob, RenderedRelease,
-    ValuesJob, answer,
+    ValuesJob, answer, load,
 };
 
 const OBJECTS: &str = "apiVersion: v1
@@ -65,7 +65,8 @@ fn job(post: PostRendering, ignore: Vec<IgnoreRule>) -> ReleaseJob {
 }
 
 fn released(job: ReleaseJob, archive: &[u8]) -> RenderedRelease {
-    match answer(&Question::Release(Box::new(job)), Some(archive)) {
+    let chart = load(archive).unwrap();
+    match answer(&Question::Release(Box::new(job)), Some(&chart)) {
         Answer::Release(release) => *release,
         other => panic!("{other:?}"),
     }
@@ -77,7 +78,8 @@ fn layers(layers: Vec<Layer>) -> Result<Value, String> {
         layers,
         kept: serde_json::from_value(json!({"kept": 1, "a": "old"})).unwrap(),
     };
-    match answer(&Question::Values(job), Some(&archive(&[]))) {
+    let chart = load(&archive(&[])).unwrap();
+    match answer(&Question::Values(job), Some(&chart)) {
         Answer::Values(values) => {
             let facts = [&values.name, &values.version, &values.app_version];
             assert_eq!(facts, ["shop", "1.2.3", "7"]);

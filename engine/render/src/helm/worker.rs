@@ -15,12 +15,16 @@ use super::{
 };
 use crate::Refusal;
 
-/// What a question comes to; `archive` is the chart that it names.
-pub(crate) fn answer(question: &Question, archive: Option<&[u8]>) -> Answer {
-    let archive = archive.unwrap_or_default();
+/// What a question comes to; `chart` is the one that it names.
+pub(crate) fn answer(question: &Question, chart: Option<&Chart>) -> Answer {
+    let chart = || chart.ok_or_else(|| refuse("ArtifactFailed", "the chart was not sent along"));
     let answer = match question {
-        Question::Values(job) => compose(job, archive).map(Answer::Values),
-        Question::Release(job) => release(job, archive).map(|it| Answer::Release(Box::new(it))),
+        Question::Values(job) => chart()
+            .and_then(|chart| compose_here(job, chart))
+            .map(Answer::Values),
+        Question::Release(job) => chart()
+            .and_then(|chart| release_here(job, chart.clone()))
+            .map(|it| Answer::Release(Box::new(it))),
         Question::Record(job) => record(job).map(Answer::Record),
     };
     answer.unwrap_or_else(Answer::Refused)
@@ -33,15 +37,12 @@ fn refuse(reason: &str, message: &(impl ToString + ?Sized)) -> Refusal {
     }
 }
 
-fn chart(archive: &[u8]) -> Result<Chart, Refusal> {
+/// The chart in an archive, to be asked about.
+pub(crate) fn load(archive: &[u8]) -> Result<Chart, Refusal> {
     let chart = Chart::from_archive(archive)
         .map_err(|error| refuse("ArtifactFailed", &format!("could not load chart: {error}")))?;
     check_installable(&chart).map_err(|error| refuse("ArtifactFailed", &error))?;
     Ok(chart)
-}
-
-fn compose(job: &ValuesJob, archive: &[u8]) -> Result<ChartValues, Refusal> {
-    compose_here(job, &chart(archive)?)
 }
 
 /// The values that a chart is released with, put together in this very process: for the files of whoever
@@ -115,10 +116,6 @@ fn set(values: &mut Values, path: &str, text: &str, literal: bool) -> Result<(),
         return values.set_text(&format!("{path}={inner}"));
     }
     values.set(&format!("{path}={text}"))
-}
-
-fn release(job: &ReleaseJob, archive: &[u8]) -> Result<RenderedRelease, Refusal> {
-    release_here(job, chart(archive)?)
 }
 
 /// A chart rendered as a release in this very process: for the files of whoever runs it, never for a
