@@ -31,6 +31,7 @@ pub(super) fn race(cases: &Path) -> Result<Report, String> {
         tool: "kustomize",
         goals: GOALS,
         in_process: in_process(&listed),
+        again: None,
         processes: processes(
             &["render", "kustomize"],
             &["kustomize", "build"],

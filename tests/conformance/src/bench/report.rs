@@ -77,6 +77,8 @@ pub(super) struct Report {
     pub(super) tool: &'static str,
     pub(super) goals: Goals,
     pub(super) in_process: Ratios,
+    /// The same of what is kept between two times, where the engine keeps it; theirs begins anew.
+    pub(super) again: Option<Ratios>,
     /// Times and peaks of whole processes.
     pub(super) processes: Option<(Ratios, Ratios)>,
     pub(super) extra: Option<Extra>,
@@ -92,6 +94,9 @@ impl Report {
         table += &self
             .in_process
             .line("in process", 1e3, "ms", goals.in_process);
+        if let Some(again) = &self.again {
+            table += &again.line("... loaded", 1e3, "ms", goals.in_process);
+        }
         if let Some((times, peaks)) = &self.processes {
             table += &times.line("whole process", 1e3, "ms", goals.whole_process);
             table += &peaks.line("peak memory", 1.0, "MiB", goals.peak);
@@ -111,6 +116,7 @@ impl Report {
         json!({
             "tool": self.tool,
             "inProcess": self.in_process.json("s"),
+            "loaded": self.again.as_ref().map(|again| again.json("s")),
             "wholeProcess": processes.map(|(times, _)| times.json("s")),
             "peakMemory": processes.map(|(_, peaks)| peaks.json("MiB")),
             "extra": extra.map(|it| json!({"what": it.what, "seconds": it.took.map(|took| took.as_secs_f64())})),
