@@ -15,6 +15,30 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! What is elsewhere is asked for, and whoever calls brings it:
+//!
+//! ```
+//! use fluvial_kustomize::{Brought, Built, Means, Options, Remotes, build_with};
+//! use fluvial_manifest::{Entry, Tree};
+//!
+//! let mut tree = Tree::new();
+//! tree.insert("kustomization.yaml", Entry::file(*b"resources: ['https://example.com/cm.yaml']\n"))?;
+//! let mut remotes = Remotes::new();
+//! let objects = loop {
+//!     let means = Means { remotes: Some(&remotes), ..Means::default() };
+//!     match build_with(&tree, "", &Options::default(), means)? {
+//!         Built::Objects(objects) => break objects,
+//!         Built::Needs(needs) => for needed in needs {
+//!             // Here it would be fetched.
+//!             let file = b"{apiVersion: v1, kind: ConfigMap, metadata: {name: cm}}".to_vec();
+//!             remotes.insert(needed.url, Brought::File(file));
+//!         },
+//!     }
+//! };
+//! assert_eq!(objects.len(), 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! Invariants: the same tree, path and options give the same objects in the same order; nothing is
 //! read but the tree; nothing is fetched or executed; no input makes it panic.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
