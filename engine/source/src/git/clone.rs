@@ -171,7 +171,9 @@ fn is_file(url: &str) -> bool {
 /// `user@host:path` as the URL that it stands for.
 fn url(clone: &str) -> String {
     match clone.split_once(':') {
-        Some((host, path)) if !clone.contains("://") && !host.contains('/') => {
+        Some((host, path))
+            if !clone.contains("://") && !host.contains('/') && !path.starts_with(':') =>
+        {
             format!("ssh://{host}/{path}")
         }
         _ => clone.to_owned(),
@@ -211,6 +213,7 @@ mod tests {
             ("https://host:8443/org/repo", "https://host:8443/org/repo"),
             ("ssh://git@host:22/repo", "ssh://git@host:22/repo"),
             ("/srv/a:b", "/srv/a:b"),
+            ("ext::sh", "ext::sh"),
         ] {
             assert_eq!(url(clone), want);
         }

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod cache;
 #[cfg(test)]
+mod clone;
+#[cfg(test)]
 mod file;
 #[cfg(test)]
 mod helm;
