@@ -33,6 +33,7 @@ pub(crate) fn fix(resources: &mut Resources, config: &Config) -> Result<()> {
             by_name: &by_name,
             binding_namespaces: binding_namespaces(&resource.value)?,
             role: role_of(&resource.value),
+            plain_subjects: resource.plain_subjects,
         };
         let original = &referrer.me.original().gvk;
         let of_kind = by_kind
@@ -168,6 +169,8 @@ struct Referrer<'a> {
     /// Other namespaces whose service accounts a role binding names.
     binding_namespaces: BTreeSet<String>,
     role: Option<Gvk>,
+    /// As of the object.
+    plain_subjects: bool,
 }
 
 impl Referrer<'_> {
@@ -212,9 +215,9 @@ impl Referrer<'_> {
                     return Ok(());
                 };
                 let target = &found.current;
-                put(map, "name", &target.name);
+                put(map, "name", &target.name, false);
                 if !target.namespace.is_empty() {
-                    put(map, "namespace", &target.namespace);
+                    put(map, "namespace", &target.namespace, self.plain_subjects);
                 }
                 Ok(())
             }
@@ -321,10 +324,10 @@ impl Referrer<'_> {
 }
 
 /// Writes a text as kustomize does (kyaml's `FieldSetter`): over one that stands without quotes it has none
-/// either, and is what YAML then reads.
-fn put(map: &mut Map<String, Value>, field: &str, text: &str) {
+/// either, and is what YAML then reads. `plain` says that none there has quotes, whatever it looks like.
+fn put(map: &mut Map<String, Value>, field: &str, text: &str, plain: bool) {
     let value = match map.get(field) {
-        Some(old) if !is_quoted(old) => yaml::scalar(text),
+        Some(old) if plain || !is_quoted(old) => yaml::scalar(text),
         Some(_) | None => Value::String(text.to_owned()),
     };
     map.insert(field.to_owned(), value);

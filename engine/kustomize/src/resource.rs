@@ -185,6 +185,8 @@ pub(crate) struct Resource {
     /// Where the text says more than the value, until a patch has used it: which nulls are not
     /// written (a strategic merge drops them), which annotations are no text (JSON keeps their type).
     pub(crate) written: Option<Written>,
+    /// Whether a namespace was written where a subject of a role binding had one without quotes, or none.
+    pub(crate) plain_subjects: bool,
     pub(crate) origin: Option<Origin>,
     pub(crate) transformations: Vec<Origin>,
 }

@@ -5,7 +5,7 @@ use fluvial_manifest::{Value, object};
 use crate::chart;
 use crate::error::{Error, Result};
 use crate::fieldspec::{Create, FieldSpec};
-use crate::resource::{Gvk, Resource, scalar_text};
+use crate::resource::{Gvk, Resource, is_quoted, scalar_text};
 use crate::resources::Resources;
 use crate::schema::Schema;
 use crate::transform::set_scalar;
@@ -58,7 +58,7 @@ impl NamespaceTransformer {
         }
         let binding = matches!(gvk.kind.as_str(), "RoleBinding" | "ClusterRoleBinding");
         if binding {
-            self.set_subjects(&mut resource.value)?;
+            resource.plain_subjects |= self.set_subjects(&mut resource.value)?;
         }
         for spec in &self.specs {
             let of_metadata =
@@ -73,27 +73,31 @@ impl NamespaceTransformer {
         Ok(())
     }
 
-    fn set_subjects(&self, value: &mut Value) -> Result<()> {
+    /// Says whether one of them had a namespace that stood without quotes, or none.
+    fn set_subjects(&self, value: &mut Value) -> Result<bool> {
         let wanted = match self.subjects {
-            Subjects::None => return Ok(()),
+            Subjects::None => return Ok(false),
             Subjects::Default => ("name", "default"),
             Subjects::All => ("kind", "ServiceAccount"),
         };
         let subjects = match value.get_mut("subjects") {
-            None | Some(Value::Null) => return Ok(()),
+            None | Some(Value::Null) => return Ok(false),
             Some(Value::Array(subjects)) => subjects,
             Some(_) => return Err(Error::new("the subjects of a role binding must be a list")),
         };
+        let mut plain = false;
         for subject in subjects {
             let Some(subject) = subject.as_object_mut() else {
                 return Err(Error::new("a subject of a role binding must be a map"));
             };
             let found = subject.get(wanted.0).and_then(Value::as_str);
             if found == Some(wanted.1) {
-                self.set(subject.entry("namespace").or_insert(Value::Null))?;
+                let namespace = subject.entry("namespace").or_insert(Value::Null);
+                plain |= !is_quoted(namespace);
+                self.set(namespace)?;
             }
         }
-        Ok(())
+        Ok(plain)
     }
 
     fn set(&self, value: &mut Value) -> Result<()> {
