@@ -247,9 +247,7 @@ fn defaults() -> Config {
         } else {
             config.section(section)
         };
-        if let Some(list) = list
-            && !list.contains(&spec)
-        {
+        if let Some(list) = list {
             list.push(spec);
         }
     }
@@ -274,7 +272,21 @@ fn table_gvk(text: &str) -> Gvk {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+
+    #[test]
+    fn no_default_is_there_twice() {
+        let mut section = "";
+        let mut seen = BTreeSet::new();
+        for line in DEFAULTS.lines() {
+            if line.starts_with('[') {
+                section = line;
+            }
+            assert!(seen.insert((section, line)), "{section} {line}");
+        }
+    }
 
     #[test]
     fn the_defaults_are_read_whole() {
@@ -307,7 +319,6 @@ mod tests {
                 .iter()
                 .map(|reference| reference.referrers.len())
                 .sum::<usize>();
-        // One path of Ingress is there twice in kustomize's own list.
-        assert_eq!(read, written - 1);
+        assert_eq!(read, written);
     }
 }
