@@ -9,10 +9,10 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use fluvial_event::{Chain, Head, Offset, Record, decode, encode_into};
 use fluvial_log::{Error, EventLog, Key, Records, Result, check};
-use rocksdb::{ColumnFamily, DB, IteratorMode, Options, WriteBatch, WriteOptions};
+use rocksdb::{ColumnFamily, DB, FlushOptions, IteratorMode, Options, WriteBatch, WriteOptions};
 
 use crate::Data;
-use crate::options::{self, META, RECORDS, STREAMS, Tail};
+use crate::options::{self, BLOBS, META, RECORDS, STREAMS, Tail};
 use crate::pin::{self, Pin, Pinned};
 use crate::read::{self, Reader};
 
@@ -245,6 +245,17 @@ impl RocksLog {
         self.db
             .get_cf(self.family(META)?, key)
             .map_err(|error| Error::storage("read what the log says about itself", error))
+    }
+
+    /// Writes into tables what only the write-ahead log has, which the next start would read again: an orderly
+    /// end does. Nothing that was acknowledged depends on it.
+    pub fn settle(&self) -> Result<()> {
+        self.writer("settle the log")?;
+        let families = [RECORDS, BLOBS, META].map(|name| self.family(name));
+        let families: Vec<_> = families.into_iter().collect::<Result<_>>()?;
+        self.db
+            .flush_cfs_opt(&families, &FlushOptions::default())
+            .map_err(|error| Error::storage("settle the log", error))
     }
 
     /// The record at `offset`.

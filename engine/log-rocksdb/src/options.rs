@@ -1,8 +1,8 @@
 //! How the databases are set up: careful, and small in memory.
 
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType, DBRecoveryMode,
-    InfoLogger, LogLevel, Options,
+    BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType,
+    DBRecoveryMode, InfoLogger, LogLevel, Options,
 };
 
 /// Records by offset, as eight big-endian bytes. Must remain like this.
@@ -20,6 +20,9 @@ const WRITE_BUFFERS_BYTES_MAX: usize = 16 * MIB;
 const WAL_BYTES_MAX: u64 = 64 << 20;
 const CACHE_BYTES: usize = 8 * MIB;
 const BLOCK_BYTES: usize = 16 << 10;
+/// How many tables are open at once. Where there is a limit, RocksDB opens tables when they are read, and not
+/// all of them at every start.
+const TABLES_OPEN_MAX: i32 = 512;
 const INDEX_CACHE_BYTES: usize = 2 * MIB;
 const INDEX_WRITE_BUFFER_BYTES: usize = 2 * MIB;
 /// Smaller blobs stand in the tables, where they share blocks.
@@ -46,6 +49,9 @@ pub(crate) fn database(tail: Tail) -> Options {
     options.set_max_background_jobs(2);
     options.set_db_write_buffer_size(WRITE_BUFFERS_BYTES_MAX);
     options.set_max_total_wal_size(WAL_BYTES_MAX);
+    options.set_max_open_files(TABLES_OPEN_MAX);
+    // It reads a part of every table, to tell the compaction what it finds out by and by anyway.
+    options.set_skip_stats_update_on_db_open(true);
     options.set_keep_log_file_num(2);
     options.set_log_level(LogLevel::Warn);
     options
@@ -117,6 +123,9 @@ fn family(options: &mut Options, cache: &Cache) {
     let mut table = BlockBasedOptions::default();
     table.set_block_cache(cache);
     table.set_block_size(BLOCK_BYTES);
+    // An index in parts, which are cached as blocks are: whole indexes would stay in memory, and grow with what
+    // is stored.
+    table.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
     options.set_block_based_table_factory(&table);
     options.set_write_buffer_size(WRITE_BUFFER_BYTES);
 }

@@ -51,6 +51,36 @@ fn keeps_the_contract_of_a_state() {
     }
 }
 
+/// How much a start would read of the write-ahead log.
+fn unsettled_bytes(data: &Data) -> u64 {
+    let files = fs::read_dir(data.log_directory()).unwrap();
+    let files = files.map(|it| it.unwrap());
+    let logs = files.filter(|it| it.path().extension().is_some_and(|it| it == "log"));
+    logs.map(|it| it.metadata().unwrap().len()).sum()
+}
+
+#[test]
+fn a_settled_log_has_nothing_to_read_again_and_goes_on() {
+    let (_directory, data) = data();
+    let records = contract::records(300);
+    let log = write(&data);
+    log.append(&records[..200]).unwrap();
+    let blob = log.put(b"manifest").unwrap();
+    assert!(unsettled_bytes(&data) > 0);
+    log.settle().unwrap();
+    drop(log);
+    assert_eq!(unsettled_bytes(&data), 0);
+    let log = write(&data);
+    log.append(&records[200..]).unwrap();
+    let read: Vec<_> = log.read(Offset::FIRST).map(Result::unwrap).collect();
+    assert_eq!(read, records);
+    assert_eq!(log.get(&blob).unwrap(), b"manifest");
+    drop(log);
+    assert!(data.verify().is_sound(), "{:?}", data.verify());
+    let reader = data.open_log(Mode::Read).unwrap();
+    assert!(matches!(reader.settle(), Err(Error::Storage { .. })));
+}
+
 #[test]
 fn a_log_with_the_streams_of_an_earlier_version_goes_on_without_them() {
     let (_directory, data) = data();

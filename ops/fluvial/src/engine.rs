@@ -106,7 +106,11 @@ pub(crate) async fn run(cluster: Cluster, options: Options) -> Result<()> {
         }
     }
     ended?;
-    stopped.context("cannot commit what was waiting")
+    stopped.context("cannot commit what was waiting")?;
+    tokio::task::spawn_blocking(move || log.settle())
+        .await?
+        .unwrap_or_else(|error| tracing::warn!(%error, "The next start takes a little longer."));
+    Ok(())
 }
 
 /// Starts the sinks: they follow the log, each behind its head at its own pace.

@@ -103,6 +103,7 @@ fn tell(at: &Path, records: u64) -> Result<u64> {
     let mut story = Story::begin(log.clone(), Arc::new(state), apps)?;
     story.tell(records)?;
     story.end()?;
+    log.settle()?;
     Ok(log.head().offset.0)
 }
 
