@@ -20,9 +20,28 @@ pub struct Name(Arc<Named>);
 
 struct Named {
     fingerprint: u64,
-    /// The parts in their order, in one piece: comparing names is what going through them in order costs.
+    /// Group, kind, namespace and name in one piece: comparing names is what going through them in order and
+    /// finding them costs, and the parts of `object` lie all over the memory.
     sorted_by: Box<str>,
+    /// Where the first three end in it.
+    ends: [usize; 3],
     object: ObjectRef,
+}
+
+impl Named {
+    /// Whether this is the name of `object`, whatever its version.
+    fn names(&self, object: &ObjectRef) -> bool {
+        let [group, kind, namespace] = self.ends;
+        let text = self.sorted_by.as_bytes();
+        object.group.len() == group
+            && object.kind.len() + group + 1 == kind
+            && object.namespace.len() + kind + 1 == namespace
+            && object.name.len() + namespace + 1 == text.len()
+            && object.name.as_bytes() == &text[namespace + 1..]
+            && object.namespace.as_bytes() == &text[kind + 1..namespace]
+            && object.kind.as_bytes() == &text[group + 1..kind]
+            && object.group.as_bytes() == &text[..group]
+    }
 }
 
 impl Name {
@@ -35,9 +54,11 @@ impl Name {
             namespace,
             name,
         } = object;
+        let kind_end = group.len() + 1 + kind.len();
         Self(Arc::new(Named {
             fingerprint: object.fingerprint(),
             sorted_by: format!("{group}\0{kind}\0{namespace}\0{name}").into(),
+            ends: [group.len(), kind_end, kind_end + 1 + namespace.len()],
             object: object.identity(),
         }))
     }
@@ -50,6 +71,12 @@ pub trait Identified {
 
     /// A hash of the identity. Nothing that is recorded, stored or said may follow from it.
     fn fingerprint(&self) -> u64;
+
+    /// Whether both name one object, whatever the version.
+    fn is_also(&self, other: &dyn Identified) -> bool;
+
+    /// Whether `name` is the name of this.
+    fn is_named(&self, name: &Name) -> bool;
 }
 
 impl Identified for ObjectRef {
@@ -61,6 +88,14 @@ impl Identified for ObjectRef {
         let identity = (&self.name, &self.namespace, &self.kind, &self.group);
         FixedState::default().hash_one(identity)
     }
+
+    fn is_also(&self, other: &dyn Identified) -> bool {
+        self.is_same(other.object())
+    }
+
+    fn is_named(&self, name: &Name) -> bool {
+        std::ptr::eq(self, &raw const name.0.object) || name.0.names(self)
+    }
 }
 
 impl Identified for Name {
@@ -70,6 +105,15 @@ impl Identified for Name {
 
     fn fingerprint(&self) -> u64 {
         self.0.fingerprint
+    }
+
+    fn is_also(&self, other: &dyn Identified) -> bool {
+        other.is_named(self)
+    }
+
+    fn is_named(&self, name: &Name) -> bool {
+        Arc::ptr_eq(&self.0, &name.0)
+            || self.0.ends == name.0.ends && self.0.sorted_by == name.0.sorted_by
     }
 }
 
@@ -81,8 +125,7 @@ impl Hash for dyn Identified + '_ {
 
 impl PartialEq for dyn Identified + '_ {
     fn eq(&self, other: &Self) -> bool {
-        let (this, that) = (self.object(), other.object());
-        std::ptr::eq(this, that) || this.is_same(that)
+        self.is_also(other)
     }
 }
 
@@ -102,7 +145,7 @@ impl Hash for Name {
 
 impl PartialEq for Name {
     fn eq(&self, other: &Self) -> bool {
-        self as &dyn Identified == other as &dyn Identified
+        self.is_named(other)
     }
 }
 

@@ -115,27 +115,43 @@ impl<'a, T: Identified> FromIterator<&'a T> for Identities<'a> {
 
 /// What was marked, in whatever order and however often; taken out once each, and in order.
 #[derive(Clone, Debug)]
-pub(crate) struct Marked<T>(HashSet<T, FixedState>);
+pub(crate) struct Marked<T> {
+    all: HashSet<T, FixedState>,
+    is_wanted: bool,
+}
 
 impl<T: Eq + Hash + Ord> Marked<T> {
+    /// Marks nothing: nobody is going to take it.
+    pub(crate) fn unwanted() -> Self {
+        Self {
+            all: HashSet::default(),
+            is_wanted: false,
+        }
+    }
+
     pub(crate) fn mark(&mut self, value: T) {
-        self.0.insert(value);
+        if self.is_wanted {
+            self.all.insert(value);
+        }
     }
 
     /// All of it, in order.
     pub(crate) fn take(&mut self) -> Vec<T> {
-        let mut all: Vec<_> = std::mem::take(&mut self.0).into_iter().collect();
+        let mut all: Vec<_> = std::mem::take(&mut self.all).into_iter().collect();
         all.sort_unstable();
         all
     }
 
     pub(crate) fn clear(&mut self) {
-        self.0.clear();
+        self.all.clear();
     }
 }
 
 impl<T> Default for Marked<T> {
     fn default() -> Self {
-        Self(HashSet::default())
+        Self {
+            all: HashSet::default(),
+            is_wanted: true,
+        }
     }
 }

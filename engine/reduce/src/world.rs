@@ -95,6 +95,14 @@ impl Kind {
 }
 
 impl World {
+    /// One that is folded to look at and never stored: it does not note what changed.
+    pub fn unstored() -> Self {
+        Self {
+            dirty: Marked::unwanted(),
+            ..Self::default()
+        }
+    }
+
     /// Folds one record in.
     ///
     /// Total and deterministic: no clock, no chance, no error, whatever the record says.
@@ -237,14 +245,21 @@ impl World {
     }
 
     fn set_timer(&mut self, object: &Name, due: &Due) {
-        if let Some(before) = self.timers.remove(object) {
+        let before = self.timers.get(object).copied();
+        let next = match *due {
+            Due::At(time) if time.0 < i64::MAX => Some(time),
+            Due::At(_) | Due::Never | Due::Now(_) => None,
+        };
+        if before == next {
+            return;
+        }
+        if let Some(before) = before {
+            self.timers.remove(object);
             self.queue.remove(&(before, object.clone()));
         }
-        if let Due::At(time) = *due
-            && time.0 < i64::MAX
-        {
-            self.timers.insert(object.clone(), time);
-            self.queue.insert((time, object.clone()));
+        if let Some(next) = next {
+            self.timers.insert(object.clone(), next);
+            self.queue.insert((next, object.clone()));
         }
     }
 

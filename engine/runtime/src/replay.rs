@@ -55,6 +55,7 @@ impl Replay {
     /// Compares the decisions from `from` on.
     pub fn from(from: Offset) -> Self {
         Self {
+            world: World::unstored(),
             from,
             ..Self::default()
         }

@@ -85,8 +85,8 @@ mutants! {
         "if ‹self.repairs < FREE_REPAIRS› {" => "true";
     "applies-stages-out-of-order": "the last stage is applied first",
         "engine/reduce/src/kustomization/decide.rs",
-        ".filter(|stage| ‹*stage > attempt.applied_through›)"
-            => "*stage > attempt.applied_through && attempt.objects.iter().all(|it| it.stage <= *stage)";
+        "let mut next = ‹after(attempt.applied_through)›;"
+            => "stages().max().filter(|stage| *stage > attempt.applied_through)";
     "believes-any-outcome": "an outcome counts whichever command it answers",
         "engine/reduce/src/declared.rs",
         ".is_some_and(|it| ‹it.id == record.cause.0›)" => "true";
@@ -134,7 +134,7 @@ mutants! {
         "self.is_unlinked |= is_new || is_other;\n        ‹self.dirty.push(name)›;" => "()";
     "loses-timers": "nothing wakes an object when its time has come",
         "engine/reduce/src/world.rs",
-        "‹self.queue.insert((time, object.clone()))›;" => "false";
+        "‹self.queue.insert((next, object.clone()))›;" => "false";
     "loses-what-a-list-lacks": "what is missing from a listing is not gone",
         "engine/ingest/src/live.rs",
         "for object in ‹gone› {" => "Default::default()";
@@ -157,7 +157,7 @@ mutants! {
             => "std::mem::take(&mut self.listed).into_iter().take(0).collect()";
     "prunes-what-is-to-be-kept": "the marker against pruning is not heeded",
         "engine/reduce/src/kustomization/decide.rs",
-        "‹!now.contains(*object) && !owned.rendered.keep›" => "!now.contains(*object)";
+        "‹now.contains(object) || owned.rendered.keep›" => "now.contains(object)";
     "repairs-nothing-that-is-gone": "an object that somebody deleted stays away",
         "engine/reduce/src/owned.rs",
         "let Some(seen) = seen.filter(|seen| ‹seen.is_newer_than(&self.resource_version)›) else {"

@@ -1,7 +1,5 @@
 //! What is due for a Kustomization: whether to begin, what comes next, how it ended.
 
-use std::collections::BTreeSet;
-
 use fluvial_api::KustomizationSpec;
 use fluvial_event::{
     ApplyObjects, Artifact, BuildKustomization, Concluded, Decision, Doomed, Inventory,
@@ -12,6 +10,7 @@ use fluvial_manifest::ObjectId;
 use super::health::Verdict;
 use super::{Attempt, End, Kustomization, fingerprint};
 use crate::name::Name;
+use crate::owned::Owned;
 use crate::schedule::{Due, jittered_ms};
 use crate::world::World;
 
@@ -261,19 +260,21 @@ impl Kustomization {
 
     /// The first stage after the last applied one that has something to apply, and what.
     fn todo(&self, attempt: &Attempt, world: &World) -> Option<(u32, Vec<Rendered>)> {
-        let stages: BTreeSet<u32> = attempt.objects.iter().map(|it| it.stage).collect();
-        stages
-            .into_iter()
-            .filter(|stage| *stage > attempt.applied_through)
-            .find_map(|stage| {
-                let todo: Vec<_> = attempt
-                    .objects
-                    .iter()
-                    .filter(|it| it.stage == stage && self.needs_apply(it, attempt.thorough, world))
-                    .map(|it| self.as_seen(it, world))
-                    .collect();
-                (!todo.is_empty()).then_some((stage, todo))
-            })
+        let stages = || attempt.objects.iter().map(|it| it.stage);
+        let after = |before: u32| stages().filter(|stage| *stage > before).min();
+        let mut next = after(attempt.applied_through);
+        while let Some(stage) = next {
+            let of_stage = attempt.objects.iter().filter(|it| it.stage == stage);
+            let todo: Vec<_> = of_stage
+                .filter(|it| self.needs_apply(it, attempt.thorough, world))
+                .map(|it| self.as_seen(it, world))
+                .collect();
+            if !todo.is_empty() {
+                return Some((stage, todo));
+            }
+            next = after(stage);
+        }
+        None
     }
 
     /// With how its object was last seen, so that the executor can tell whether it changed anything.
@@ -309,9 +310,14 @@ impl Kustomization {
     /// the order of application.
     fn stale(&self, attempt: &Attempt, world: &World) -> Vec<Doomed> {
         let now = attempt.identities();
+        let stays = |object: &Name, owned: &Owned| now.contains(object) || owned.rendered.keep;
+        // Nearly always nothing left the set, and nothing has to be put in order.
+        if self.owned.all(stays) {
+            return Vec::new();
+        }
         self.owned
             .iter()
-            .filter(|(object, owned)| !now.contains(*object) && !owned.rendered.keep)
+            .filter(|(object, owned)| !stays(object, owned))
             .map(|(object, _)| self.doom(object, world))
             .collect()
     }
