@@ -1,10 +1,10 @@
 //! Sends a POST, through the one way out that checks addresses and follows no redirect.
 
+use fluvial_notify::desk::Ended;
 use fluvial_notify::{Request, Verdict};
 use fluvial_source::{Secret, outbound};
 
 use crate::address::Place;
-use crate::desk::Ended;
 
 pub(crate) async fn send(place: &Place, request: Request) -> Ended {
     let headers: Vec<_> = request

@@ -1,8 +1,8 @@
 //! Who is told, outside: carries what Alerts want to know to the places that Providers name.
 //!
 //! [`run`] is the one entry point. It follows the log behind its head with `view::alert`, which knows what
-//! is left to be told; `desk` decides when; `address` reads the Provider and its Secrets, at the moment
-//! they are used; `notify` prepares the request; `http` and `mail` send it. Start reading at `desk.rs`.
+//! is left to be told; `notify::desk` decides when; `address` reads the Provider and its Secrets, at the moment
+//! they are used; `notify` prepares the request; `http` and `mail` send it.
 //!
 //! What always holds:
 //! - what became of a notification is a record, appended before the next of its subscription is sent. So
@@ -14,7 +14,6 @@
 //! Dropping the future stops sending at once: a deposed leader tells nothing.
 
 mod address;
-mod desk;
 mod http;
 mod mail;
 mod send;
@@ -25,14 +24,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use fluvial_cluster::Cluster;
 use fluvial_event::{Draft, Id, Offset, Timestamp};
 use fluvial_log::{EventLog, Producer, StateStore};
+use fluvial_notify::desk::{Desk, Ended, Job};
 use fluvial_view::alert::Alerts;
 use fluvial_writeback::Kept;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 pub use fluvial_view::alert::Namespaces;
-
-use desk::{Desk, Ended, Job};
 
 /// How many records are folded between two looks at what else there is to do.
 const BATCH_RECORDS_MAX: usize = 4096;

@@ -1,10 +1,10 @@
 //! One attempt: look up where to, prepare, send, and say what came of it.
 
 use fluvial_cluster::Cluster;
+use fluvial_notify::desk::{Ended, Job};
 use fluvial_notify::{Delivery, Verdict};
 
 use crate::address::{Place, place};
-use crate::desk::{Ended, Job};
 use crate::{http, mail, now};
 
 /// The longest message that is recorded.

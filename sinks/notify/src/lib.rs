@@ -1,8 +1,8 @@
 //! Providers: one file for each service, which turns a notification into a request and sends nothing.
 //!
 //! Start at [`Provider`] and [`of_type`]. [`Address`] is where to and with which credentials, read from a
-//! Provider object and its Secret; [`Delivery`] is what the door has to send. When to send, whether to
-//! send again, and the network are `deliver`'s business.
+//! Provider object and its Secret; [`Delivery`] is what the door has to send. [`desk`] says when to send, and
+//! whether to send again. The network is `deliver`'s business.
 //!
 //! Invariants: the same note makes the same bytes, apart from what signs the time of sending; nothing from
 //! a commit or a cluster can add a header, a recipient or markup; no error and no `Debug` shows a
@@ -11,6 +11,7 @@
 
 mod address;
 mod delivery;
+pub mod desk;
 // The services, sorted.
 mod email;
 mod generic;

@@ -1,4 +1,6 @@
 //! When to tell what, and what to make of the answer. Knows no network and no clock: it is told the time.
+//!
+//! Sending, and appending what is to be recorded, is `deliver`'s business.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,8 +9,9 @@ use fluvial_event::{
     Digest, Event, NotificationDelivered, NotificationFailed, NotificationParked, ObjectRef,
     Timestamp,
 };
-use fluvial_notify::Verdict;
 use fluvial_view::alert::{Due, Note};
+
+use crate::Verdict;
 
 /// The first pause after a failure, and the longest.
 const PAUSE_MS_MIN: i64 = 1_000;
@@ -26,23 +29,24 @@ const SPACING_MS: i64 = 500;
 
 /// Something to send.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Job {
+pub struct Job {
     /// The Alert, with its version.
-    pub(crate) alert: ObjectRef,
+    pub alert: ObjectRef,
     /// Its uid.
-    pub(crate) uid: String,
+    pub uid: String,
     /// The Provider that it names.
-    pub(crate) provider: String,
+    pub provider: String,
     /// What to tell.
-    pub(crate) note: Note,
+    pub note: Note,
 }
 
 /// How an attempt ended.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Ended {
-    pub(crate) verdict: Verdict,
+pub struct Ended {
+    /// What was answered.
+    pub verdict: Verdict,
     /// How long the server asks to be left alone.
-    pub(crate) retry_after: Option<Duration>,
+    pub retry_after: Option<Duration>,
 }
 
 impl From<Verdict> for Ended {
@@ -56,16 +60,18 @@ impl From<Verdict> for Ended {
 
 /// What is to be done now, and when to look again.
 #[derive(Debug, Default, PartialEq)]
-pub(crate) struct Next {
-    pub(crate) jobs: Vec<Job>,
+pub struct Next {
+    /// What is to be sent.
+    pub jobs: Vec<Job>,
     /// What is not even tried.
-    pub(crate) given_up: Vec<(Job, Ended)>,
-    pub(crate) wakes: Option<Timestamp>,
+    pub given_up: Vec<(Job, Ended)>,
+    /// When something may be sent that may not be yet.
+    pub wakes: Option<Timestamp>,
 }
 
 /// Every subscription that told something, and when it may go on.
 #[derive(Debug, Default)]
-pub(crate) struct Desk {
+pub struct Desk {
     lines: BTreeMap<(ObjectRef, String), Line>,
 }
 
@@ -87,7 +93,7 @@ struct Line {
 
 impl Desk {
     /// What may be sent now of what is due.
-    pub(crate) fn take<'a>(&mut self, due: impl Iterator<Item = Due<'a>>, now: Timestamp) -> Next {
+    pub fn take<'a>(&mut self, due: impl Iterator<Item = Due<'a>>, now: Timestamp) -> Next {
         let mut next = Next::default();
         let mut live = Vec::new();
         for due in due {
@@ -124,7 +130,8 @@ impl Desk {
     }
 
     /// An attempt ended. What it answers is to be recorded before [`recorded`](Self::recorded).
-    pub(crate) fn ended(&mut self, job: &Job, ended: Ended, now: Timestamp) -> Option<Event> {
+    #[must_use]
+    pub fn ended(&mut self, job: &Job, ended: Ended, now: Timestamp) -> Option<Event> {
         let line = self.lines.entry(key(job)).or_default();
         let (object, uid) = (Some(job.alert.clone()), job.uid.clone());
         let notification = Some(job.note.recorded(&job.provider));
@@ -173,7 +180,7 @@ impl Desk {
     }
 
     /// What was to be recorded is durable: the subscription may go on.
-    pub(crate) fn recorded(&mut self, job: &Job) {
+    pub fn recorded(&mut self, job: &Job) {
         if let Some(line) = self.lines.get_mut(&key(job)) {
             line.is_busy = false;
         }
@@ -328,7 +335,7 @@ mod tests {
                 retry_after: Some(Duration::from_secs(asked)),
                 ..again("busy")
             };
-            desk.ended(&job, ended, START);
+            assert!(desk.ended(&job, ended, START).is_some());
             desk.recorded(&job);
             let wakes = desk.take(line.due(), START).wakes.unwrap().since_ms(START);
             assert!(
@@ -403,7 +410,7 @@ mod tests {
             match next.jobs.first() {
                 Some(job) => {
                     sent.push(now.since_ms(START));
-                    desk.ended(job, taken(), now);
+                    assert!(desk.ended(job, taken(), now).is_some());
                     desk.recorded(job);
                     line.notes.remove(0);
                 }
@@ -421,7 +428,7 @@ mod tests {
         let mut desk = Desk::default();
         let line = waiting("a", 1);
         let job = desk.take(line.due(), START).jobs.remove(0);
-        desk.ended(&job, taken(), START);
+        assert!(desk.ended(&job, taken(), START).is_some());
         desk.recorded(&job);
         desk.take(std::iter::empty(), START.plus_ms(SPACING_MS + 1));
         assert!(desk.lines.is_empty());
