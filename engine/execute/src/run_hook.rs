@@ -6,9 +6,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use fluvial_cluster::{
-    Apply, Cluster, Delete, Error, Reference, Retry, Selector, Takeover, Watched,
-};
+use fluvial_cluster::{Cluster, Delete, Error, Reference, Retry, Selector, Watched};
 use fluvial_event::{Event, Hook, HookRan, HookRun, RunHook, Timestamp};
 use fluvial_helm::hook::{self, ATTEMPT, Beginning};
 use fluvial_manifest::object;
@@ -53,18 +51,26 @@ impl Executor {
             timeout,
         };
         let manifest = self.hook_object(&hook).await?;
+        let mut doomed = hook::doomed(&command, true);
         let ran = match runner.run(&hook, manifest.clone(), &command).await {
             Ok(()) => Ok(()),
             Err(Hitch::Cluster(error)) if error.retry() == Retry::Soon => return Err(error.into()),
-            Err(Hitch::Cluster(error)) => Err(error.to_string()),
-            Err(Hitch::Failed(why)) => Err(why),
+            // It never ran, so what is there under its name is another's. helm leaves it, too.
+            Err(Hitch::Cluster(error)) => {
+                doomed.clear();
+                Err(error.to_string())
+            }
+            Err(Hitch::Failed(why)) => {
+                doomed = hook::doomed(&command, false);
+                Err(why)
+            }
         };
         let completed_at = now().to_string();
-        let mut doomed = Vec::new();
-        for each in hook::doomed(&command, ran.is_ok()) {
-            doomed.push((each, self.hook_object(each).await?));
+        let mut ended = Vec::new();
+        for each in doomed {
+            ended.push((each, self.hook_object(each).await?));
         }
-        runner.clean_up(&doomed).await?;
+        runner.clean_up(&ended).await?;
         Ok(HookRan {
             object: Some(object),
             event: command.event.clone(),
@@ -113,12 +119,8 @@ impl Runner {
             self.delete(hook, &target).await?;
         }
         if beginning != Beginning::UnderWay {
-            let how = Apply {
-                field_manager: self.field_manager.to_owned(),
-                takeover: Takeover::Nobody,
-                ..Apply::flux()
-            };
-            self.cluster.apply(&manifest, &how).await?;
+            // Not applied: what is there under its name would count for this hook, and may have run long ago.
+            self.cluster.create(&manifest, self.field_manager).await?;
         }
         self.wait(&target).await
     }

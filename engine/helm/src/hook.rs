@@ -18,7 +18,7 @@ pub enum Beginning {
     UnderWay,
     /// What is left of an earlier one goes first.
     Replaced,
-    /// It is created, or applied to what is there.
+    /// It is created; where another is there under its name, that fails, as by helm.
     Made,
 }
 
