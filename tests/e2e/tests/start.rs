@@ -39,6 +39,17 @@ fn a_render_starts_without_what_only_the_engine_needs() {
     }
 }
 
+#[test]
+fn nothing_of_the_program_is_moved_when_it_starts() {
+    /// How ELF calls a program for a fixed address, and one for any.
+    const FIXED: [u8; 2] = [2, 0];
+    let mut header = [0; 18];
+    let program = File::open(built("fluvial").unwrap()).unwrap();
+    program.read_exact_at(&mut header, 0).unwrap();
+    assert_eq!(header[..4], *b"\x7fELF");
+    assert_eq!(header[16..], FIXED, "it is written over at each start");
+}
+
 /// A command that waits for its standard input, with all that it did before that in its memory.
 fn reading(words: Vec<&str>) -> Child {
     let child = Command::new(built("fluvial").unwrap())
