@@ -16,6 +16,7 @@ KUBERNETES_VERSION=1.37.2 # as in tests/controlplane/go.mod
 KWOK_VERSION=0.8.0
 KUSTOMIZE_VERSION=5.8.2
 HELM_VERSION=4.3.1
+REGISTRY_VERSION=3.1.2
 NEXTEST_VERSION=0.9.151
 DENY_VERSION=0.20.2
 
@@ -141,6 +142,8 @@ build_test_tools() {
         go_install sigs.k8s.io/kustomize/kustomize/v5@v$KUSTOMIZE_VERSION
     build helm $HELM_VERSION "helm $HELM_VERSION" \
         go_install helm.sh/helm/v4/cmd/helm@v$HELM_VERSION
+    build registry $REGISTRY_VERSION "registry $REGISTRY_VERSION (CNCF distribution)" \
+        go_install github.com/distribution/distribution/v3/cmd/registry@v$REGISTRY_VERSION
     build cargo-nextest $NEXTEST_VERSION "cargo-nextest $NEXTEST_VERSION, a few minutes" \
         cargo_install cargo-nextest $NEXTEST_VERSION
     build cargo-deny $DENY_VERSION "cargo-deny $DENY_VERSION, a few minutes" \

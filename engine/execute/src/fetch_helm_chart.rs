@@ -1,5 +1,7 @@
 //! `FetchHelmChart`: pull a chart or package it, and store it as an artifact.
 
+use std::collections::BTreeMap;
+
 use fluvial_api::helm_chart::ReconcileStrategy;
 use fluvial_api::{HelmChartSpec, HelmRepository, HelmRepositorySpec, kinds};
 use fluvial_cluster::{Resource, Selector};
@@ -149,6 +151,7 @@ impl Executor {
                         commit: None,
                     }),
                     validators: None,
+                    metadata: BTreeMap::new(),
                     chart: Some(PackedChart {
                         name,
                         values_files,

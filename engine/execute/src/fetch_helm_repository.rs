@@ -64,7 +64,7 @@ impl Executor {
                         commit: None,
                     }),
                     validators: Some(recorded(validators)),
-                    chart: None,
+                    ..ArtifactFetched::default()
                 }
                 .into(),
             })

@@ -1,7 +1,7 @@
 //! `InspectRelease`: read the chart and the values of a HelmRelease, and what Helm's storage holds of it.
 
-use fluvial_api::HelmReleaseSpec;
 use fluvial_api::helm_release::ReleaseSnapshot;
+use fluvial_api::{HelmReleaseSpec, oci_repository};
 use fluvial_apply::Owner;
 use fluvial_cluster::Retry;
 use fluvial_event::{Event, InspectRelease, ObjectRef, ReleaseFailed, ReleaseInspected, Rendered};
@@ -56,6 +56,7 @@ impl Executor {
             },
             None => Vec::new(),
         };
+        let revision = command.artifact.as_ref().map_or("", |it| &it.revision);
         let values = serde_json::to_vec(&chart.values);
         let values = values.map_err(|error| Trouble::Command(error.to_string()))?;
         Ok(Ok(ReleaseInspected {
@@ -68,6 +69,7 @@ impl Executor {
             config_digest: chart.config_digest,
             stored: stored.as_ref().map(json).unwrap_or_default(),
             objects,
+            oci_digest: oci_repository::digest_of(revision).to_owned(),
         }
         .into()))
     }
@@ -115,8 +117,10 @@ impl Executor {
             Err(refusal) => return Ok(Err(refusal)),
         };
         let kept = newest.filter(|_| spec.upgrade.preserve_values);
+        let artifact = command.artifact.clone().unwrap_or_default();
         let job = ValuesJob {
-            artifact: command.artifact.clone().unwrap_or_default().blob,
+            artifact: artifact.blob,
+            revision: artifact.revision,
             layers,
             kept: kept.map(|record| record.config.clone()),
         };

@@ -13,6 +13,7 @@ mod declare_chart;
 mod fetch_git;
 mod fetch_helm_chart;
 mod fetch_helm_repository;
+mod fetch_oci;
 mod finalizer;
 mod inspect_release;
 mod prune;
@@ -95,6 +96,7 @@ impl Executor {
         let object = command.object().cloned();
         let done = match command.kind {
             Some(command::Kind::FetchGit(it)) => self.fetch_git(it).await,
+            Some(command::Kind::FetchOci(it)) => self.fetch_oci(it).await,
             Some(command::Kind::FetchHelmRepository(it)) => self.fetch_helm_repository(*it).await,
             Some(command::Kind::FetchHelmChart(it)) => self.fetch_helm_chart(*it).await,
             Some(command::Kind::BuildKustomization(it)) => self.build(it).await,

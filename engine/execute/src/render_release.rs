@@ -177,8 +177,10 @@ impl Executor {
             now: (seconds, u32::try_from(nanos).unwrap_or_default()),
         };
         let job = release_job(&self.cluster, object, spec, values, occasion).await?;
+        let artifact = command.artifact.clone().unwrap_or_default();
         Ok(ReleaseJob {
-            artifact: command.artifact.clone().unwrap_or_default().blob,
+            artifact: artifact.blob,
+            revision: artifact.revision,
             defaults,
             ..job
         })

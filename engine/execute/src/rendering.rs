@@ -43,6 +43,7 @@ pub async fn release_job(
     } = object;
     Ok(ReleaseJob {
         artifact: String::new(),
+        revision: String::new(),
         name: spec.release_name(name),
         namespace: spec.release_namespace(namespace).to_owned(),
         version: occasion.version,

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fluvial_api::kinds::{self, Kind};
 use fluvial_api::{
-    Alert, GitRepository, HelmChart, HelmRelease, HelmRepository, Kustomization, Provider,
-    Rollback, metadata, rollback,
+    Alert, GitRepository, HelmChart, HelmRelease, HelmRepository, Kustomization, OciRepository,
+    Provider, Rollback, metadata, rollback,
 };
 use fluvial_apply::drift;
 use fluvial_event::{
@@ -30,11 +30,16 @@ fn has_status(kind: &Kind) -> bool {
     !matches!(kind.kind, "ExternalArtifact")
 }
 
+/// What is recorded of a spec that is not read.
+const UNREAD: &[u8] = b"{}";
+
 /// What of a declaration decides whether it is news.
 #[derive(Clone, PartialEq)]
 struct Face {
     uid: String,
     generation: i64,
+    /// Nothing of it was read: an earlier version of Fluvial did not know the kind.
+    is_unread: bool,
     deleting: bool,
     finalizer: bool,
     marks: String,
@@ -67,6 +72,7 @@ impl Declarations {
         Some(Face {
             uid: declared.uid.clone(),
             generation: declared.generation,
+            is_unread: is_unread(&declared.spec, &declared.invalid),
             deleting: declared.deleting,
             finalizer: declared.finalizer,
             marks: declared.marks.clone(),
@@ -94,6 +100,7 @@ impl Watcher for Declarations {
         let face = Face {
             uid: observed.uid.clone(),
             generation: observed.generation,
+            is_unread: is_unread(&observed.spec, &observed.invalid),
             deleting: observed.deleting,
             finalizer: observed.finalizer,
             marks: marks(&observed.labels, &observed.event_metadata),
@@ -163,24 +170,29 @@ fn spec(kind: &Kind, object: &Value) -> Result<Vec<u8>, String> {
         serde_json::to_vec(&spec).map_err(|error| error.to_string())
     }
     match kind.kind {
-        // What may be a credential, here, in a HelmRepository and in a Provider, is read when it is used,
+        // What may be a credential, here, in the other sources and in a Provider, is read when it is used,
         // and never recorded.
         "GitRepository" => json(GitRepository::read(object).map(|it| it.spec.recorded())),
         "HelmRepository" => json(HelmRepository::read(object).map(|it| it.spec.recorded())),
         "HelmChart" => json(HelmChart::read(object).map(|it| it.spec)),
+        "OCIRepository" => json(OciRepository::read(object).map(|it| it.spec.recorded())),
         "HelmRelease" => json(HelmRelease::read(object).map(|it| it.spec)),
         "Kustomization" => json(Kustomization::read(object).map(|it| it.spec)),
         "Alert" => json(Alert::read(object).map(|it| it.spec)),
         "Provider" => json(Provider::read(object).map(|it| it.spec.recorded())),
-        _ => Ok(b"{}".to_vec()),
+        _ => Ok(UNREAD.to_vec()),
     }
+}
+
+fn is_unread(spec: &[u8], invalid: &str) -> bool {
+    spec == UNREAD && invalid.is_empty()
 }
 
 /// The declared part of an object. What cannot be read is said with the object, and decides nothing.
 fn read(kind: &Kind, object: &Value) -> ResourceObserved {
     let (spec, invalid) = match spec(kind, object) {
         Ok(spec) => (spec, String::new()),
-        Err(error) if may_hold_credentials(kind) => (b"{}".to_vec(), error),
+        Err(error) if may_hold_credentials(kind) => (UNREAD.to_vec(), error),
         Err(error) => (canonical(object.get("spec").unwrap_or(&Value::Null)), error),
     };
     let finalizers = object
@@ -232,6 +244,7 @@ fn may_hold_credentials(kind: &Kind) -> bool {
         &kinds::PROVIDER,
         &kinds::GIT_REPOSITORY,
         &kinds::HELM_REPOSITORY,
+        &kinds::OCI_REPOSITORY,
     ]
     .contains(&kind)
 }
@@ -290,12 +303,17 @@ fn inventory(object: &Value) -> Vec<InventoryEntry> {
 
 #[cfg(test)]
 mod tests {
-    use fluvial_api::kinds;
+    use std::sync::{Arc, RwLock};
+
+    use fluvial_event::{Chain, Head, Id, Timestamp};
+    use fluvial_log::Key;
+    use fluvial_log::memory::MemoryBlobs;
+    use fluvial_reduce::World;
     use serde_json::json;
 
-    use super::read;
+    use super::*;
 
-    fn kustomization(spec: &serde_json::Value) -> serde_json::Value {
+    fn kustomization(spec: &Value) -> Value {
         json!({
             "apiVersion": "kustomize.toolkit.fluxcd.io/v1",
             "kind": "Kustomization",
@@ -389,10 +407,56 @@ mod tests {
                 let observed = read(kind, &object);
                 let recorded = String::from_utf8(observed.spec).unwrap();
                 assert!(!recorded.contains("s3cr3t"), "{recorded}");
-                let kept: serde_json::Value = serde_json::from_str(&recorded).unwrap();
+                let kept: Value = serde_json::from_str(&recorded).unwrap();
                 assert_eq!(kept["url"].as_str().unwrap_or_default(), url, "{spec}");
                 assert_eq!(observed.invalid.is_empty(), !url.is_empty(), "{spec}");
             }
+        }
+    }
+
+    #[test]
+    fn no_credential_of_a_registrys_url_is_recorded() {
+        for (url, recorded) in [
+            ("oci://me:s3cr3t@host/x", r#""url":"oci://***@host/x""#),
+            ("oci://host/x?token=s3cr3t", "{}"),
+        ] {
+            let mut object = kustomization(&json!({"url": url, "interval": "1m"}));
+            object["apiVersion"] = kinds::OCI_REPOSITORY.api_version().into();
+            object["kind"] = kinds::OCI_REPOSITORY.kind.into();
+            let spec = String::from_utf8(read(&kinds::OCI_REPOSITORY, &object).spec).unwrap();
+            assert!(
+                spec.contains(recorded) && !spec.contains("s3cr3t"),
+                "{spec}"
+            );
+        }
+    }
+
+    /// Or an OCIRepository would never be fetched in a cluster that an earlier version has seen.
+    #[test]
+    fn what_an_earlier_version_could_not_read_is_news() {
+        let mut object = kustomization(&json!({"url": "oci://host/app", "interval": "1m"}));
+        object["apiVersion"] = kinds::OCI_REPOSITORY.api_version().into();
+        object["kind"] = kinds::OCI_REPOSITORY.kind.into();
+        let now = read(&kinds::OCI_REPOSITORY, &object);
+        let before = ResourceObserved {
+            spec: UNREAD.to_vec(),
+            ..now.clone()
+        };
+        for (recorded, is_news) in [(before, true), (now, false)] {
+            let mut world = World::default();
+            let mut chain = Chain::new(Head::default(), 1);
+            let draft = Draft::news(recorded.into());
+            world.evolve(&chain.seal(draft, Id::NONE, Timestamp::default()));
+            let blobs = Arc::new(MemoryBlobs::default());
+            let known = Known::new(
+                Arc::new(RwLock::new(world)),
+                blobs,
+                Key::from_bytes([7; 32]),
+            );
+            let mut declarations = Declarations::new(&kinds::OCI_REPOSITORY, known);
+            let mut drafts = Vec::new();
+            declarations.present(&object, 0, &mut drafts);
+            assert_eq!(drafts.len(), usize::from(is_news));
         }
     }
 
@@ -407,6 +471,6 @@ mod tests {
             "{}",
             observed.invalid
         );
-        serde_json::from_slice::<serde_json::Value>(&observed.spec).unwrap();
+        serde_json::from_slice::<Value>(&observed.spec).unwrap();
     }
 }

@@ -24,16 +24,6 @@ pub(crate) fn decide(source: &Source, object: &ObjectRef, now: Timestamp) -> Due
         object: Some(declared.named(object)),
         generation: declared.generation,
         spec: declared.spec.clone(),
-        observed: observed(source),
+        observed: source.observed(),
     }))
-}
-
-/// The revision in hand, if the same would be made of it. Who asks for a run gets a whole one.
-fn observed(source: &Source) -> String {
-    source
-        .artifact
-        .as_ref()
-        .filter(|_| source.is_right() && !source.declared.is_requested())
-        .map(|it| it.revision.clone())
-        .unwrap_or_default()
 }

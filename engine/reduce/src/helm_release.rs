@@ -82,6 +82,8 @@ pub(crate) struct Inspected {
     app_version: String,
     values: String,
     config_digest: String,
+    /// Of the artifact that the chart was in, where it came from a registry as such.
+    oci_digest: String,
     /// The newest release in storage.
     stored: Option<ReleaseSnapshot>,
 }
@@ -138,6 +140,10 @@ pub(crate) struct Core {
     /// The digest of the HelmChart that was made, and whether it was there since.
     chart_digest: String,
     chart_seen: bool,
+    /// What the HelmChart was seen to be when it was last made as it is to be: that is not news any more. And
+    /// what it was seen to be when that was last asked for.
+    chart_observed: String,
+    chart_asked: String,
     released: Option<Said>,
     tested: Option<Said>,
     remediated: Option<Said>,
@@ -316,7 +322,9 @@ impl HelmRelease {
                 let kind = Kind::of_recall(&recall.action);
                 self.take_up(kind, recall.version, target, record.time);
             }
-            Some(command::Kind::DeclareChart(_)) => self.core.chart_seen = false,
+            Some(command::Kind::DeclareChart(declare)) => {
+                self.core.chart_asked.clone_from(&declare.observed);
+            }
             Some(command::Kind::ApplyObjects(apply)) => {
                 self.core.repairing.clone_from(&apply.repair);
                 if apply.repair.is_empty() {
@@ -339,6 +347,7 @@ impl HelmRelease {
                 | command::Kind::RunHook(_)
                 | command::Kind::PruneObjects(_)
                 | command::Kind::SetFinalizer(_)
+                | command::Kind::FetchOci(_)
                 | command::Kind::FetchHelmRepository(_)
                 | command::Kind::FetchHelmChart(_),
             )
@@ -378,7 +387,12 @@ impl HelmRelease {
         }
         let status = &mut self.core.status;
         match kind {
-            Kind::Install => "install".clone_into(&mut status.last_attempted_release_action),
+            Kind::Install => {
+                "install".clone_into(&mut status.last_attempted_release_action);
+                // What was before it is another release, whose revisions may have been higher.
+                // helm-controller: `Install.Reconcile`.
+                status.history.0.clear();
+            }
             Kind::Upgrade => "upgrade".clone_into(&mut status.last_attempted_release_action),
             Kind::Test | Kind::Rollback | Kind::Uninstall | Kind::Remove | Kind::Unlock => {}
         }
@@ -425,6 +439,8 @@ impl HelmRelease {
             return;
         }
         self.core.chart_digest.clone_from(&declared.digest);
+        self.core.chart_observed = std::mem::take(&mut self.core.chart_asked);
+        self.core.chart_seen = false;
         self.core.status.helm_chart = match &declared.chart {
             Some(chart) if !declared.digest.is_empty() => {
                 format!("{}/{}", chart.namespace, chart.name)

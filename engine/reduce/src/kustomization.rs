@@ -206,6 +206,7 @@ impl Kustomization {
             }
             Some(
                 command::Kind::FetchGit(_)
+                | command::Kind::FetchOci(_)
                 | command::Kind::FetchHelmRepository(_)
                 | command::Kind::FetchHelmChart(_)
                 | command::Kind::PruneObjects(_)

@@ -3,8 +3,8 @@
 //! [`World`] is everything known about every object as of one offset. Its two doors are
 //! [`World::evolve`], which folds one record in, and [`World::decide`], which says what is due; a
 //! decision takes effect only when it comes back as a record. Each kind has a file of its own:
-//! `alert`, `git_repository`, `helm_chart`, `helm_repository`, `kustomization`; what sources have in
-//! common is `source`. `live` is what the cluster was last seen to hold.
+//! `alert`, `git_repository`, `helm_chart`, `helm_release`, `helm_repository`, `kustomization`,
+//! `oci_repository`; what sources have in common is `source`. `live` is what the cluster was last seen to hold.
 //!
 //! Invariants: no clock but the record's, no chance but a hash, no order but the keys'; no event makes
 //! it fail; a decision that is recorded is not due again. So the same log gives the same world.
@@ -23,6 +23,7 @@ mod index;
 mod kustomization;
 mod live;
 mod name;
+mod oci_repository;
 mod owned;
 mod schedule;
 #[cfg(test)]

@@ -318,6 +318,10 @@ fn word(event: &Event) -> String {
     };
     match issued.command.as_ref().and_then(|it| it.kind.as_ref()) {
         Some(command::Kind::FetchGit(_)) => "fetch".into(),
+        Some(command::Kind::FetchOci(fetch)) => match fetch.observed.as_str() {
+            "" => "fetch artifact".into(),
+            observed => format!("fetch artifact unless it is {observed}"),
+        },
         Some(command::Kind::FetchHelmRepository(_)) => "fetch index".into(),
         Some(command::Kind::FetchHelmChart(fetch)) => {
             let source = fetch.source.as_ref().unwrap();

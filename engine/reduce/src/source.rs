@@ -1,6 +1,7 @@
 //! What every source is, whatever its kind: asked now and then, with an artifact when it goes well.
 //!
-//! When to ask, and for what, is each kind's own file: `git_repository`, `helm_repository`, `helm_chart`.
+//! When to ask, and for what, is each kind's own file: `git_repository`, `helm_repository`, `helm_chart`,
+//! `oci_repository`.
 //! Talking to servers is `execute`'s business.
 
 use fluvial_event::{
@@ -12,7 +13,7 @@ use wincode::{SchemaRead, SchemaWrite};
 use crate::declared::Declared;
 use crate::schedule::{Due, jittered_ms, retry_ms};
 use crate::world::World;
-use crate::{git_repository, helm_chart, helm_repository};
+use crate::{git_repository, helm_chart, helm_repository, oci_repository};
 
 /// An answer that has come and is not concluded yet.
 #[derive(Clone, Debug, Default, PartialEq, SchemaRead, SchemaWrite)]
@@ -69,7 +70,8 @@ impl Source {
                     this.validators.clone_from(&unchanged.validators);
                 }
                 this.right_for = unchanged.generation;
-                let (reason, message) = this.summary(&unchanged.revision, None);
+                let object = unchanged.object.as_ref();
+                let (reason, message) = this.summary(object, &unchanged.revision, None);
                 good(unchanged.generation, reason, message)
             }),
             Event::FetchFailed(failed) => self.answered(record, |_| Answer {
@@ -134,14 +136,23 @@ impl Source {
         self.right_for = fetched.generation;
         let artifact = fetched.artifact.clone().unwrap_or_default();
         let subject = artifact.commit.map(|commit| commit.subject);
-        let (reason, message) = self.summary(&artifact.revision, subject);
+        let object = fetched.object.as_ref();
+        let (reason, message) = self.summary(object, &artifact.revision, subject);
         good(fetched.generation, reason, message)
     }
 
     /// Why the object is ready, in Flux's words.
-    fn summary(&self, revision: &str, subject: Option<String>) -> (&'static str, String) {
+    fn summary(
+        &self,
+        object: Option<&ObjectRef>,
+        revision: &str,
+        subject: Option<String>,
+    ) -> (&'static str, String) {
         if let Some(chart) = &self.chart {
             return helm_chart::summary(chart, revision);
+        }
+        if object.is_some_and(|it| it.kind == "OCIRepository") {
+            return ("Succeeded", oci_repository::summary(revision));
         }
         let message = match subject {
             _ if self.validators.is_some() => format!("stored artifact: revision '{revision}'"),
@@ -179,6 +190,7 @@ impl Source {
         match object.kind.as_str() {
             "HelmRepository" => helm_repository::decide(self, object, now),
             "HelmChart" => helm_chart::decide(self, object, now, world),
+            "OCIRepository" => oci_repository::decide(self, object, now),
             _ => git_repository::decide(self, object, now),
         }
     }
@@ -187,6 +199,15 @@ impl Source {
     /// another artifact of the same revision.
     pub(crate) fn is_right(&self) -> bool {
         self.artifact.is_some() && self.right_for == self.declared.generation
+    }
+
+    /// The revision in hand, if the same would be made of it. Who asks for a run gets a whole one.
+    pub(crate) fn observed(&self) -> String {
+        self.artifact
+            .as_ref()
+            .filter(|_| self.is_right() && !self.declared.is_requested())
+            .map(|it| it.revision.clone())
+            .unwrap_or_default()
     }
 
     /// When it is time to ask again, at the interval or after a failure.

@@ -77,9 +77,10 @@ enum Kind {
 impl Kind {
     fn of(object: &ObjectRef) -> Self {
         match (object.group.as_str(), object.kind.as_str()) {
-            ("source.toolkit.fluxcd.io", "GitRepository" | "HelmRepository" | "HelmChart") => {
-                Self::Source
-            }
+            (
+                "source.toolkit.fluxcd.io",
+                "GitRepository" | "HelmChart" | "HelmRepository" | "OCIRepository",
+            ) => Self::Source,
             ("kustomize.toolkit.fluxcd.io", "Kustomization") => Self::Kustomization,
             // What is decided here is carried out once the kind is said to be reconciled.
             ("helm.toolkit.fluxcd.io", "HelmRelease")

@@ -5,6 +5,7 @@
 
 mod objects;
 mod post_render;
+mod tracked;
 mod worker;
 
 use std::collections::BTreeMap;
@@ -27,6 +28,8 @@ pub use worker::{compose_here, release_here, values_here};
 pub struct ValuesJob {
     /// The digest of the chart's archive.
     pub artifact: String,
+    /// Where the archive came from, if its digest is to show in the chart's version: `6.7.1@sha256:…`.
+    pub revision: String,
     /// What the values are made of; a later layer goes over those before it.
     pub layers: Vec<Layer>,
     /// Values below all layers, of a release whose values are to be kept.
@@ -82,6 +85,8 @@ pub struct ChartValues {
 pub struct ReleaseJob {
     /// The digest of the chart's archive.
     pub artifact: String,
+    /// As in [`ValuesJob`].
+    pub revision: String,
     /// The release's name.
     pub name: String,
     /// Its namespace.

@@ -62,6 +62,7 @@ pub async fn dispatch<E, F>(
         let lane = match &order.command.kind {
             Some(
                 command::Kind::FetchGit(_)
+                | command::Kind::FetchOci(_)
                 | command::Kind::FetchHelmRepository(_)
                 | command::Kind::FetchHelmChart(_),
             ) => &fetch,

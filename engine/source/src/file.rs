@@ -14,6 +14,7 @@ pub fn fetch_file(url: &str, timeout: Duration, limits: &Limits) -> Result<Vec<u
         &place,
         &Credentials::Anonymous,
         &Tls::default(),
+        None,
         Confidants::Home,
         timeout,
     )?;

@@ -6,7 +6,6 @@
 
 mod chart;
 mod dependency;
-mod error;
 mod index;
 mod login;
 mod registry;
@@ -16,9 +15,10 @@ use std::time::Duration;
 
 use crate::request::{Credentials, Tls};
 
+pub use crate::refused::Error;
+
 pub use chart::{Built, ChartRequest, From, Known, build};
 pub use dependency::{Repositories, is_same_address};
-pub use error::Error;
 pub use index::{FetchedIndex, IndexRequest, Validators, fetch_index};
 pub use login::{login_from_secret_data, registry_login_from_secret_data};
 

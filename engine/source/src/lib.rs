@@ -1,7 +1,9 @@
-//! Sources: a commit in a git repository becomes a revision and a `Tree` in memory.
+//! Sources: a commit in a git repository becomes a revision and a `Tree` in memory; a chart or an artifact in
+//! a registry becomes an archive.
 //!
 //! Start at [`fetch`]: it lists the remote, compares with what was last observed, and reads the
-//! tree of a new commit straight from git objects. [`archive`] turns a tree into an artifact and
+//! tree of a new commit straight from git objects. [`helm`] has charts, and [`oci`] all else that registries
+//! have. [`archive`] turns a tree into an artifact and
 //! back. When to fetch, where artifacts are kept and what is done with a failure is the callers'
 //! business; everything here is synchronous, so call it from `spawn_blocking`.
 //!
@@ -18,7 +20,10 @@ pub mod helm;
 mod hex;
 mod ignore;
 mod limits;
+pub mod oci;
 pub mod outbound;
+mod refused;
+mod registry;
 mod request;
 mod secret;
 mod web;

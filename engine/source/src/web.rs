@@ -15,11 +15,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::blocking::{Client, Response};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, LOCATION, USER_AGENT};
-use reqwest::{StatusCode, Url, redirect};
+use reqwest::{Method, StatusCode, Url, redirect};
 
 use crate::address::{self, FORBIDDEN};
-use crate::outbound::{Resolver, authorities, chain, identity};
-use crate::request::{Credentials, Tls};
+use crate::outbound::{Resolver, authorities, chain, identity, via};
+use crate::request::{Credentials, Proxy, Tls};
 use crate::{Error, Secret};
 
 const AGENT: &str = concat!("fluvial/", env!("CARGO_PKG_VERSION"));
@@ -48,7 +48,7 @@ impl Place {
         if address.scheme == address::Scheme::Ssh {
             return Err(Error::Url {
                 url: address::redact(text),
-                why: "charts come by http and https".to_owned(),
+                why: "indexes, charts and artifacts come by http and https".to_owned(),
             });
         }
         let shown = address.url.to_string();
@@ -91,6 +91,7 @@ impl Web {
         place: &Place,
         credentials: &Credentials,
         tls: &Tls,
+        proxy: Option<&Proxy>,
         confidants: Confidants,
         timeout: Duration,
     ) -> Result<Self, Error> {
@@ -108,8 +109,8 @@ impl Web {
             shown: place.shown.clone(),
             authorization: authorization(login)?,
             confidants,
-            ours: client(tls)?,
-            others: client(&anonymous)?,
+            ours: client(tls, proxy)?,
+            others: client(&anonymous, proxy)?,
             // A time beyond what the clock can count is no limit worth having.
             deadline: now
                 .checked_add(timeout)
@@ -127,20 +128,23 @@ impl Web {
     pub(crate) fn get(&self, url: &Url, headers: &HeaderMap) -> Result<Response, Error> {
         let is_trusted = self.confidants == Confidants::Named || self.is_home(url);
         self.follow(
+            &Method::GET,
             url,
             headers,
             is_trusted.then_some(self.authorization.as_ref()).flatten(),
         )
     }
 
-    /// The same with an `Authorization` of the caller's own, for the host of `url` alone.
-    pub(crate) fn get_as(
+    /// The same by any method that only reads, with an `Authorization` of the caller's own, for the host of
+    /// `url` alone.
+    pub(crate) fn ask(
         &self,
+        method: &Method,
         url: &Url,
         headers: &HeaderMap,
         authorization: Option<&HeaderValue>,
     ) -> Result<Response, Error> {
-        self.follow(url, headers, authorization)
+        self.follow(method, url, headers, authorization)
     }
 
     /// What proves who asks, where anything does.
@@ -155,6 +159,7 @@ impl Web {
 
     fn follow(
         &self,
+        method: &Method,
         url: &Url,
         headers: &HeaderMap,
         authorization: Option<&HeaderValue>,
@@ -175,7 +180,7 @@ impl Web {
                 &self.others
             };
             let mut request = client
-                .get(at.clone())
+                .request(method.clone(), at.clone())
                 .headers(headers.clone())
                 .header(USER_AGENT, AGENT)
                 .timeout(self.remaining()?);
@@ -261,7 +266,7 @@ impl Web {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
                 let todo = if self.authorization.is_some() {
                     "check the credentials in the Secret that spec.secretRef names; they are sent to the host of \
-                     spec.url only, unless spec.passCredentials says otherwise"
+                     spec.url only, unless spec.passCredentials of a HelmRepository says otherwise"
                 } else {
                     "it needs credentials: name a Secret with them in spec.secretRef"
                 };
@@ -400,7 +405,7 @@ fn is_redirect(status: StatusCode) -> bool {
     matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
 }
 
-fn client(tls: &Tls) -> Result<Client, Error> {
+fn client(tls: &Tls, proxy: Option<&Proxy>) -> Result<Client, Error> {
     // Another part of the process may have chosen a provider; any will do.
     rustls::crypto::ring::default_provider()
         .install_default()
@@ -415,6 +420,9 @@ fn client(tls: &Tls) -> Result<Client, Error> {
     }
     if let Some(client) = &tls.client {
         builder = builder.identity(identity(client)?);
+    }
+    if let Some(proxy) = proxy {
+        builder = builder.proxy(via(proxy)?);
     }
     builder.build().map_err(|error| Error::Credentials {
         why: format!("TLS cannot be set up: {}", chain(&error)),

@@ -6,10 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fluvial_api::helm_release::ReleaseSnapshot;
-use fluvial_api::{HelmReleaseSpec, HelmRepositorySpec, KustomizationSpec, kinds};
+use fluvial_api::oci_repository::{REVISION_ANNOTATION, SOURCE_ANNOTATION};
+use fluvial_api::{
+    HelmReleaseSpec, HelmRepositorySpec, KustomizationSpec, OciRepositorySpec, kinds,
+};
 use fluvial_event::{
-    Action, ChartDeclared, Concluded, Event, Notification, ObjectRef, ObjectsApplied,
-    ObjectsPruned, Record, ReleaseStored, ResourceObserved, Waited,
+    Action, ArtifactFetched, ChartDeclared, Concluded, Event, Notification, ObjectRef,
+    ObjectsApplied, ObjectsPruned, Record, ReleaseStored, ResourceObserved, Waited,
 };
 use wincode::{SchemaRead, SchemaWrite};
 
@@ -155,7 +158,7 @@ impl Projection for Notices {
 
 impl Stored for Notices {
     fn format(&self) -> String {
-        "notice/4".to_owned()
+        "notice/5".to_owned()
     }
 
     fn changes(&mut self) -> Vec<Change> {
@@ -191,6 +194,10 @@ impl Known {
             && let Ok(spec) = serde_json::from_slice::<HelmRepositorySpec>(&seen.spec)
         {
             self.url = spec.url;
+        } else if object.kind == kinds::OCI_REPOSITORY.kind
+            && let Ok(spec) = serde_json::from_slice::<OciRepositorySpec>(&seen.spec)
+        {
+            self.url = spec.url;
         } else if object.kind == kinds::HELM_RELEASE.kind
             && let Ok(spec) = serde_json::from_slice::<HelmReleaseSpec>(&seen.spec)
         {
@@ -203,27 +210,45 @@ impl Known {
         }
     }
 
+    fn fetched(&mut self, object: &ObjectRef, fetched: &ArtifactFetched) -> Option<News> {
+        let artifact = fetched.artifact.as_ref()?;
+        self.revision.clone_from(&artifact.revision);
+        if fetched.chart.is_some() {
+            // Which chart it is, the end of the attempt says.
+            self.is_new = true;
+            return None;
+        }
+        let message = if object.kind == kinds::HELM_REPOSITORY.kind {
+            let size = text::size(artifact.bytes);
+            format!("stored fetched index of size {size} from '{}'", self.url)
+        } else if object.kind == kinds::OCI_REPOSITORY.kind {
+            self.pulled(fetched)
+        } else {
+            let subject = artifact.commit.as_ref().map(|it| it.subject.as_str());
+            let subject = first_characters(subject.unwrap_or_default(), SUBJECT_CHARACTERS_MAX);
+            format!("stored artifact for commit '{subject}'")
+        };
+        Some(News::good("NewArtifact", message))
+    }
+
+    /// flux: `notify`, ocirepository_controller.go.
+    fn pulled(&self, fetched: &ArtifactFetched) -> String {
+        let message = format!(
+            "stored artifact with revision '{}' from '{}'",
+            self.revision, self.url
+        );
+        let said = |name: &str| fetched.metadata.get(name).filter(|said| !said.is_empty());
+        match (said(SOURCE_ANNOTATION), said(REVISION_ANNOTATION)) {
+            (Some(source), Some(revision)) => {
+                format!("{message}, origin source '{source}', origin revision '{revision}'")
+            }
+            _ => message,
+        }
+    }
+
     fn news(&mut self, object: &ObjectRef, event: &Event) -> Option<News> {
         match event {
-            Event::ArtifactFetched(fetched) => {
-                let artifact = fetched.artifact.as_ref()?;
-                self.revision.clone_from(&artifact.revision);
-                if fetched.chart.is_some() {
-                    // Which chart it is, the end of the attempt says.
-                    self.is_new = true;
-                    return None;
-                }
-                if object.kind == kinds::HELM_REPOSITORY.kind {
-                    let size = text::size(artifact.bytes);
-                    let message =
-                        format!("stored fetched index of size {size} from '{}'", self.url);
-                    return Some(News::good("NewArtifact", message));
-                }
-                let subject = artifact.commit.as_ref().map(|it| it.subject.as_str());
-                let subject = first_characters(subject.unwrap_or_default(), SUBJECT_CHARACTERS_MAX);
-                let message = format!("stored artifact for commit '{subject}'");
-                Some(News::good("NewArtifact", message))
-            }
+            Event::ArtifactFetched(fetched) => self.fetched(object, fetched),
             Event::ManifestsBuilt(built) => {
                 self.revision.clone_from(&built.revision);
                 None

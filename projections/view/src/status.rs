@@ -11,6 +11,7 @@ mod helm_chart;
 mod helm_release;
 mod helm_repository;
 mod kustomization;
+mod oci_repository;
 mod source;
 mod told;
 
@@ -29,6 +30,7 @@ use helm_chart::HelmChart;
 use helm_release::HelmRelease;
 use helm_repository::HelmRepository;
 use kustomization::Kustomization;
+use oci_repository::OciRepository;
 use told::Told;
 
 /// The status of every Flux object that lives.
@@ -67,6 +69,7 @@ enum Said {
     HelmRepository(Box<HelmRepository>),
     HelmChart(Box<HelmChart>),
     HelmRelease(Box<HelmRelease>),
+    OciRepository(Box<OciRepository>),
 }
 
 /// What a record is told to: the object as it is declared, and when.
@@ -120,6 +123,7 @@ impl Statuses {
             Said::HelmRepository(said) => json!(said.status),
             Said::HelmChart(said) => json!(said.status),
             Said::HelmRelease(said) => json!(said.status),
+            Said::OciRepository(said) => json!(said.status),
         };
         Some(Status {
             object: ObjectRef {
@@ -161,6 +165,7 @@ impl Statuses {
                 }
             }
             Said::HelmChart(said) => said.observe(seen),
+            Said::OciRepository(said) => said.observe(seen),
             Said::HelmRelease(said) => {
                 if said.observe(seen) {
                     self.changed.insert(key.clone());
@@ -182,6 +187,8 @@ impl Object {
             Said::HelmRepository(Box::default())
         } else if is(&kinds::HELM_CHART) {
             Said::HelmChart(Box::default())
+        } else if is(&kinds::OCI_REPOSITORY) {
+            Said::OciRepository(Box::default())
         } else if is(&kinds::HELM_RELEASE) {
             Said::HelmRelease(Box::new(HelmRelease::found(seen)))
         } else {
@@ -238,6 +245,7 @@ impl Projection for Statuses {
             Said::HelmRepository(said) => changes(said, |said| said.apply(&context, &told)),
             Said::HelmChart(said) => changes(said, |said| said.apply(&context, &told)),
             Said::HelmRelease(said) => changes(said, |said| said.apply(&context, &told)),
+            Said::OciRepository(said) => changes(said, |said| said.apply(&context, &told)),
         };
         if changed {
             known.is_said = true;
@@ -249,7 +257,7 @@ impl Projection for Statuses {
 impl Stored for Statuses {
     /// Where artifacts are served stands in what is stored.
     fn format(&self) -> String {
-        format!("status/3 {}", self.advertised)
+        format!("status/4 {}", self.advertised)
     }
 
     fn changes(&mut self) -> Vec<Change> {

@@ -105,6 +105,9 @@ pub struct Commit {
     /// When it was written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authored: Option<Timestamp>,
+    /// The commit that an artifact of a registry was made of, where its maker says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
     /// Who put it back by a rollback, if somebody did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rolled_back_by: Option<String>,
@@ -266,6 +269,7 @@ fn begun(record: &Record) -> Option<Begun> {
             Some(Begun::Recall(recall.rollback.clone().unwrap_or_default()))
         }
         Kind::FetchGit(_)
+        | Kind::FetchOci(_)
         | Kind::FetchHelmRepository(_)
         | Kind::FetchHelmChart(_)
         | Kind::ApplyObjects(_)
@@ -279,6 +283,9 @@ fn begun(record: &Record) -> Option<Begun> {
     }
 }
 
+/// By what artifacts of registries are named; commits are named by SHA-1.
+const DIGEST_OF_ARTIFACTS: &str = "sha256";
+
 impl Commit {
     fn of(artifact: Option<&Artifact>) -> Self {
         let artifact = artifact.cloned().unwrap_or_default();
@@ -291,6 +298,10 @@ impl Commit {
         let authored = (commit.authored_at != 0)
             .then(|| Timestamp(commit.authored_at.saturating_mul(1_000_000_000)));
         Self {
+            origin: Some(commit.sha).filter(|sha| {
+                let is_said = !sha.is_empty();
+                is_said && !artifact.revision.ends_with(sha)
+            }),
             revision: artifact.revision,
             author,
             subject: commit.subject,
@@ -299,16 +310,23 @@ impl Commit {
         }
     }
 
-    /// `commit 6f1c0a2b by Jane <jane@example.org> 'Scale up'`, or `chart version 6.7.1`.
+    /// `commit 6f1c0a2b by Jane <jane@example.org> 'Scale up'`, `artifact 6.7.1@sha256:93e1d4f2 of commit
+    /// 6f1c0a2b`, or `chart version 6.7.1`.
     fn phrase(&self) -> String {
         const SHORT: usize = 8;
         // The revision of anything but a chart ends with a digest.
         if !self.revision.is_empty() && !self.revision.contains(':') {
             return format!("chart version {}", self.revision);
         }
-        let commit = self.revision.rsplit(':').next().unwrap_or_default();
-        let commit = commit.get(..SHORT).unwrap_or(commit);
-        let mut phrase = format!("commit {commit}");
+        let short = |digits: &str| digits.get(..SHORT).unwrap_or(digits).to_owned();
+        let (kind, digits) = self.revision.rsplit_once(':').unwrap_or_default();
+        let mut phrase = if kind.ends_with(DIGEST_OF_ARTIFACTS) {
+            let origin = self.origin.as_deref().map(short);
+            let origin = origin.map_or_else(String::new, |it| format!(" of commit {it}"));
+            format!("artifact {kind}:{}{origin}", short(digits))
+        } else {
+            format!("commit {}", short(digits))
+        };
         if !self.author.is_empty() {
             phrase = format!("{phrase} by {}", self.author);
         }

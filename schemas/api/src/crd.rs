@@ -11,7 +11,8 @@ use crate::kinds::{self, Kind};
 use crate::metadata::marker;
 use crate::schema::{Schema, open_object};
 use crate::{
-    alert, git_repository, helm_chart, helm_release, helm_repository, kustomization, provider,
+    alert, git_repository, helm_chart, helm_release, helm_repository, kustomization,
+    oci_repository, provider,
 };
 
 pub use yaml::to_yaml;
@@ -120,6 +121,12 @@ fn parts(kind: &Kind) -> (Schema, Schema) {
         return (
             helm_repository::spec_schema(),
             helm_repository::status_schema().default(unobserved),
+        );
+    }
+    if *kind == kinds::OCI_REPOSITORY {
+        return (
+            oci_repository::spec_schema(),
+            oci_repository::status_schema().default(unobserved),
         );
     }
     if *kind == kinds::KUSTOMIZATION {

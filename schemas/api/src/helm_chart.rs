@@ -11,7 +11,7 @@ use crate::reference::{AccessFrom, LocalReference};
 use crate::status::Artifact;
 use crate::{Condition, Duration, Error, Metadata, Object, Spec, kinds};
 
-pub(crate) use schema::{spec as spec_schema, status as status_schema};
+pub(crate) use schema::{spec as spec_schema, status as status_schema, verify as verify_schema};
 
 /// The values of a chart where nobody names others.
 pub const VALUES_FILE: &str = "values.yaml";

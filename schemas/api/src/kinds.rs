@@ -90,6 +90,7 @@ pub static OCI_REPOSITORY: Kind = Kind {
     plural: "ocirepositories",
     short_names: &["ocirepo"],
     aliases: &["source oci"],
+    is_reconciled: true,
     ..SOURCE_KIND
 };
 

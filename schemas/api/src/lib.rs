@@ -28,6 +28,7 @@ pub mod kinds;
 pub mod kustomization;
 pub mod metadata;
 pub mod object;
+pub mod oci_repository;
 mod omit;
 pub mod provider;
 pub mod reason;
@@ -47,6 +48,7 @@ pub use helm_repository::{HelmRepository, HelmRepositorySpec, HelmRepositoryStat
 pub use kustomization::{Kustomization, KustomizationSpec, KustomizationStatus};
 pub use metadata::Metadata;
 pub use object::{Object, Spec};
+pub use oci_repository::{OciRepository, OciRepositorySpec, OciRepositoryStatus};
 pub use provider::{Provider, ProviderSpec};
 pub use reason::Reason;
 pub use rollback::Rollback;

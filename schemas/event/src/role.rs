@@ -186,6 +186,7 @@ fn ordered(command: &Command) -> Vec<(&ObjectRef, Role)> {
             command::Kind::FetchGit(_)
             | command::Kind::FetchHelmRepository(_)
             | command::Kind::FetchHelmChart(_)
+            | command::Kind::FetchOci(_)
             | command::Kind::BuildKustomization(_)
             | command::Kind::RecallManifests(_)
             | command::Kind::DeclareChart(_)

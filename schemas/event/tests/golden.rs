@@ -11,13 +11,13 @@ use std::path::PathBuf;
 use fluvial_event::{
     Action, AppliedObject, ApplyObjects, Artifact, ArtifactFetched, BuildFailed, Chain,
     ChartSource, Command, CommandFailed, CommandIssued, Commit, Concluded, Draft, Event,
-    FetchFailed, FetchHelmChart, FetchHelmRepository, FinalizerSet, Head, Health, HoldEnded, Id,
-    Inventory, InventoryEntry, ManifestsBuilt, ManifestsRecalled, Notification,
+    FetchFailed, FetchHelmChart, FetchHelmRepository, FetchOci, FinalizerSet, Head, Health,
+    HoldEnded, Id, Inventory, InventoryEntry, ManifestsBuilt, ManifestsRecalled, Notification,
     NotificationDelivered, NotificationFailed, NotificationParked, ObjectFailure, ObjectGone,
     ObjectObserved, ObjectRef, ObjectsApplied, ObjectsPruned, PackedChart, RecallFailed,
-    RecallManifests, Record, Rendered, ResourceDeleted, ResourceObserved, RollbackRequest,
-    SourceUnchanged, TermStarted, TimerFired, Timestamp, Validators, Waited, WatchGap, command,
-    decode, encode,
+    RecallManifests, Record, ReleaseInspected, Rendered, ResourceDeleted, ResourceObserved,
+    RollbackRequest, SourceUnchanged, TermStarted, TimerFired, Timestamp, Validators, Waited,
+    WatchGap, command, decode, encode,
 };
 
 fn owner() -> ObjectRef {
@@ -189,6 +189,7 @@ fn samples() -> Vec<Event> {
             generation: 2,
             artifact: Some(artifact),
             // Added since: `grown` has them.
+            metadata: BTreeMap::new(),
             validators: None,
             chart: None,
         }
@@ -409,6 +410,12 @@ fn grown() -> Vec<(&'static str, Event)> {
         observed: text("sha256:aa"),
         validators: Some(validators()),
     };
+    let fetch_oci = FetchOci {
+        object: Some(owner()),
+        generation: 2,
+        spec: br#"{"url":"oci://host/app"}"#.to_vec(),
+        observed: text("6.7.1@sha256:aa"),
+    };
     let issued = |kind| CommandIssued {
         command: Some(Command { kind: Some(kind) }),
     };
@@ -437,11 +444,38 @@ fn grown() -> Vec<(&'static str, Event)> {
             .into(),
         ),
         (
+            "fetch_oci",
+            issued(command::Kind::FetchOci(fetch_oci)).into(),
+        ),
+        (
             "held_at",
             Concluded {
                 object: Some(owner()),
                 held_at: 41,
                 ..Concluded::default()
+            }
+            .into(),
+        ),
+        (
+            "metadata",
+            ArtifactFetched {
+                object: Some(owner()),
+                artifact: Some(chart_artifact()),
+                metadata: BTreeMap::from([(
+                    text("org.opencontainers.image.revision"),
+                    text("main@sha1:0123"),
+                )]),
+                ..ArtifactFetched::default()
+            }
+            .into(),
+        ),
+        (
+            "oci_digest",
+            ReleaseInspected {
+                object: Some(owner()),
+                chart_version: text("6.9.2+0123456789ab"),
+                oci_digest: text("sha256:11"),
+                ..ReleaseInspected::default()
             }
             .into(),
         ),

@@ -174,6 +174,7 @@ impl Story {
             .into(),
             // A story has no rollback, no chart and no release.
             command::Kind::RecallManifests(_)
+            | command::Kind::FetchOci(_)
             | command::Kind::FetchHelmRepository(_)
             | command::Kind::FetchHelmChart(_)
             | command::Kind::DeclareChart(_)

@@ -11,13 +11,14 @@ use serde_json::Value;
 use tokio::runtime::Runtime;
 
 /// Kind, API version, plural, and whether it lives in a namespace.
-const KINDS: [(&str, &str, &str, bool); 24] = [
+const KINDS: [(&str, &str, &str, bool); 25] = [
     (
         "Alert",
         "notification.toolkit.fluxcd.io/v1beta3",
         "alerts",
         true,
     ),
+    ("Bucket", "source.toolkit.fluxcd.io/v1", "buckets", true),
     (
         "ClusterRole",
         "rbac.authorization.k8s.io/v1",

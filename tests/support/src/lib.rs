@@ -5,7 +5,8 @@
 //! its value is dropped or the process that started it ends, however it ends. Nothing here knows
 //! Fluvial: no crate of the engine is used, so none can be tested against itself.
 //!
-//! Start at [`ControlPlane::start`], [`GitServer::start`], [`SshServer::start`], [`MailServer::start`], [`ChartRepository::start`], [`Inbox::start`] and [`wait`].
+//! Start at [`ControlPlane::start`], [`GitServer::start`], [`SshServer::start`], [`MailServer::start`],
+//! [`ChartRepository::start`], [`Registry::start`], [`Inbox::start`] and [`wait`].
 
 mod certificates;
 mod charts;
@@ -15,6 +16,7 @@ mod git;
 mod inbox;
 mod mail;
 mod process;
+mod registry;
 mod ssh;
 mod tools;
 mod volume;
@@ -29,6 +31,7 @@ pub use git::server::{Access, GitServer, Transport};
 pub use inbox::{Answer, Inbox, Received};
 pub use mail::MailServer;
 pub use process::Process;
+pub use registry::Registry;
 pub use ssh::SshServer;
 pub use tools::built;
 pub use volume::Volume;

@@ -1,7 +1,7 @@
 //! The HelmChart that is made from `spec.chart`, as helm-controller makes it.
 
-use fluvial_api::HelmReleaseSpec;
 use fluvial_api::helm_release::{ChartTemplate, origin_labels};
+use fluvial_api::{HelmChart, HelmReleaseSpec};
 use fluvial_event::{DeclareChart, Digest, ObjectRef, command};
 use serde_json::{Map, Value, json};
 
@@ -46,15 +46,19 @@ impl HelmRelease {
         }
         let (chart, template) = chart.zip(spec.chart.as_ref())?;
         let manifest = manifest(object, &chart, template, spec);
-        let digest = Digest::of(&manifest).to_string();
+        let digest = Digest::of(&fluvial_manifest::digest::canonical(&manifest)).to_string();
         let is_lost = self.core.chart_seen && !world.knows(&chart);
-        if digest == self.core.chart_digest && !is_lost {
+        let observed = observed(&chart, world);
+        let is_news = observed != self.core.chart_observed;
+        let is_edited = is_news && is_edited(&chart, &manifest, world);
+        if digest == self.core.chart_digest && !is_lost && !is_edited {
             return None;
         }
         let declare = DeclareChart {
             object: Some(self.core.declared.named(object)),
             chart: Some(with_version(chart)),
-            manifest,
+            manifest: fluvial_manifest::digest::canonical(&manifest),
+            observed,
         };
         let kind = command::Kind::DeclareChart(Box::new(declare));
         Some(self.core.declared.command(kind))
@@ -77,6 +81,7 @@ impl HelmRelease {
             object: Some(self.core.declared.named(object)),
             chart: Some(with_version(chart)),
             manifest: Vec::new(),
+            observed: String::new(),
         };
         let kind = command::Kind::DeclareChart(Box::new(declare));
         self.core.declared.command(kind)
@@ -107,7 +112,7 @@ fn manifest(
     chart: &ObjectRef,
     template: &ChartTemplate,
     whole: &HelmReleaseSpec,
-) -> Vec<u8> {
+) -> Value {
     let wanted = &template.spec;
     let mut labels = Map::new();
     let mut annotations = Map::new();
@@ -142,8 +147,24 @@ fn manifest(
     if !annotations.is_empty() {
         metadata["annotations"] = Value::Object(annotations);
     }
-    let manifest = json!({
+    json!({
         "apiVersion": format!("{GROUP}/v1"), "kind": "HelmChart", "metadata": metadata, "spec": spec,
-    });
-    fluvial_manifest::digest::canonical(&manifest)
+    })
+}
+
+/// A HelmChart as it was last seen.
+fn observed(chart: &ObjectRef, world: &World) -> String {
+    let source = world.source(chart).map(|source| &source.declared);
+    source.map_or_else(String::new, |it| format!("{}/{}", it.uid, it.generation))
+}
+
+/// Whether a HelmChart that is there is not as `manifest` has it. What others set beside is theirs.
+fn is_edited(chart: &ObjectRef, manifest: &Value, world: &World) -> bool {
+    let (Some(source), Ok(wanted)) = (world.source(chart), HelmChart::read(manifest)) else {
+        return false;
+    };
+    let live: Value = serde_json::from_slice(&source.declared.spec).unwrap_or_default();
+    let wanted = serde_json::to_value(wanted.spec).unwrap_or_default();
+    let mut wanted = wanted.as_object().into_iter().flatten();
+    wanted.any(|(key, value)| live.get(key) != Some(value))
 }

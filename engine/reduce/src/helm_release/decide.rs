@@ -129,21 +129,20 @@ impl HelmRelease {
         };
         let Some(artifact) = world.artifact_of(&source) else {
             let name = format!("{} '{}/{}'", source.kind, source.namespace, source.name);
-            let (reason, message) =
-                if !["HelmChart", "GitRepository"].contains(&source.kind.as_str()) {
-                    let why = "is of a kind that this version of Fluvial does not reconcile";
-                    ("ArtifactFailed", format!("{name} {why}"))
-                } else if world.knows(&source) {
-                    (
-                        "SourceNotReady",
-                        format!("{name} is not ready: it has no artifact"),
-                    )
-                } else {
-                    (
-                        "ArtifactFailed",
-                        format!("could not get Source object: {name} not found"),
-                    )
-                };
+            let (reason, message) = if !World::is_source(&source) {
+                let why = "is of a kind that this version of Fluvial does not reconcile";
+                ("ArtifactFailed", format!("{name} {why}"))
+            } else if world.knows(&source) {
+                (
+                    "SourceNotReady",
+                    format!("{name} is not ready: it has no artifact"),
+                )
+            } else {
+                (
+                    "ArtifactFailed",
+                    format!("could not get Source object: {name} not found"),
+                )
+            };
             return declared.wait_for(object, reason, message);
         };
         let latest = self.core.status.history.latest();

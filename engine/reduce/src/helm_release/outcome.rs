@@ -27,6 +27,7 @@ impl HelmRelease {
             app_version: found.app_version.clone(),
             values: found.values.clone(),
             config_digest: found.config_digest.clone(),
+            oci_digest: found.oci_digest.clone(),
             stored,
         };
         let object = found.object.clone().unwrap_or_default();
@@ -65,6 +66,9 @@ impl HelmRelease {
         status
             .last_attempted_revision
             .clone_from(&inspected.chart_version);
+        status
+            .last_attempted_revision_digest
+            .clone_from(&inspected.oci_digest);
         status
             .last_attempted_config_digest
             .clone_from(&inspected.config_digest);

@@ -93,6 +93,16 @@ impl HelmRelease {
             let storage_namespace = self.core.status.storage_namespace.clone();
             (action.target.name.clone(), storage_namespace)
         };
+        // What is released again, or tested, is what it was; the digest of a release counts this one in.
+        let inspected = self
+            .core
+            .attempt
+            .as_ref()
+            .and_then(|it| it.inspected.as_ref());
+        let oci_digest = match (action.kind, inspected) {
+            (Kind::Install | Kind::Upgrade, Some(inspected)) => &inspected.oci_digest,
+            _ => &action.target.oci_digest,
+        };
         let version = match action.version {
             0 => action.target.version,
             version => version,
@@ -108,6 +118,7 @@ impl HelmRelease {
             attempt: self.stamp(action),
             action: action.kind.name().to_owned(),
             runs: action.runs.clone(),
+            oci_digest: oci_digest.clone(),
             ..StoreRelease::default()
         }
     }

@@ -101,11 +101,12 @@ impl HelmRelease {
         let release = latest.map(ReleaseSnapshot::full_name).unwrap_or_default();
         let found = &self.core.repairing;
         if failure.is_empty() {
-            let message = format!("Cluster state of release {release} has been corrected: {found}");
+            let message =
+                format!("Cluster state of release {release} has been corrected:\n{found}");
             self.say_of_drift(object, true, "DriftCorrected", message, changed)
         } else {
             let message =
-                format!("Failed to correct drift of release {release} ({found}): {failure}");
+                format!("Failed to correct cluster state of release {release}:\n{failure}");
             self.say_of_drift(object, false, "DriftCorrectionFailed", message, changed)
         }
     }

@@ -119,7 +119,7 @@ impl Kustomization {
         let declared = &self.core.declared;
         let Some(artifact) = world.artifact_for(object) else {
             let source = World::source_of(object, spec);
-            let message = if source.kind != "GitRepository" {
+            let message = if !World::is_source(&source) {
                 format!("{source} is of a kind that this version of Fluvial does not reconcile")
             } else if world.knows(&source) {
                 format!("Source artifact not found, waiting for {source}")

@@ -4,7 +4,7 @@ mod script;
 
 use fluvial_api::helm_release::{HelmReleaseStatus, ReleaseSnapshot, Snapshots};
 use fluvial_event::{
-    ChartDeclared, CommandFailed, FinalizerSet, Health, ObjectFailure, ObjectsApplied,
+    ChartDeclared, CommandFailed, FinalizerSet, Health, ObjectFailure, ObjectRef, ObjectsApplied,
     ObjectsPruned, ReleaseFailed, ReleaseStored, Rendered, ResourceObserved,
 };
 use serde_json::json;
@@ -188,6 +188,43 @@ fn what_is_taken_over_as_it_is_to_be_is_not_upgraded() {
     assert_eq!(said, ["ready UpgradeSucceeded"]);
     let other = begun(json!({})).answer(&release(), inspected("c2", Some(&foreign)));
     assert_eq!(other, ["render upgrade v5"]);
+}
+
+#[test]
+fn a_helm_chart_that_somebody_edits_is_set_back_once_for_each_edit() {
+    let mut script = installed(json!({}));
+    let said = script.tell(script.chart_seen(2, "0.9.0").into());
+    assert_eq!(said, ["declare chart"]);
+    let made = ChartDeclared {
+        object: Some(release()),
+        chart: Some(chart()),
+        digest: script.chart_digest(),
+        changed: true,
+        ..ChartDeclared::default()
+    };
+    let said = script.answer(&release(), made.into());
+    assert_eq!(said, NOTHING, "what was seen before it is no news");
+    let said = script.tell(script.chart_seen(3, "*").into());
+    assert_eq!(said, NOTHING, "it is as it was asked for");
+    let said = script.tell(script.chart_seen(4, "0.8.0").into());
+    assert_eq!(said, ["declare chart"]);
+}
+
+#[test]
+fn an_install_forgets_the_revisions_of_the_release_before_it() {
+    let it = release();
+    let mut script = installed(json!({}));
+    script.after(700_000);
+    assert_eq!(
+        script.answer(&it, inspected("c1", None)),
+        ["render install v1"],
+        "somebody removed it with helm"
+    );
+    let said = script.answer(&it, planned(&["a"], "m1", &[]));
+    assert_eq!(said, ["store v1 pending-install"]);
+    let pending = snapshot(1, "pending-install", "c1");
+    script.answer(&it, stored(std::slice::from_ref(&pending), ""));
+    assert_eq!(script.release_status().history.0, [pending]);
 }
 
 #[test]
@@ -473,7 +510,7 @@ fn what_left_the_release_is_pruned_before_health_is_asked() {
 fn what_is_released_is_watched_together_and_what_stands_before_it_by_name() {
     use crate::{Owners, WatchedKind};
     let before = Rendered {
-        object: Some(fluvial_event::ObjectRef {
+        object: Some(ObjectRef {
             group: "apiextensions.k8s.io".into(),
             version: "v1".into(),
             kind: "CustomResourceDefinition".into(),

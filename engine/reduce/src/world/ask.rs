@@ -33,6 +33,11 @@ impl World {
         }
     }
 
+    /// Whether an object of this kind is a source that is reconciled here.
+    pub(crate) fn is_source(object: &ObjectRef) -> bool {
+        matches!(Kind::of(object), Kind::Source)
+    }
+
     /// The artifact in hand of the source of `object`.
     pub(crate) fn artifact_for(&self, object: &ObjectRef) -> Option<&Artifact> {
         let source = self.index.source(object)?;
@@ -145,7 +150,7 @@ impl World {
         self.now
     }
 
-    /// The GitRepositories, HelmRepositories and HelmCharts.
+    /// The sources, of every kind that is reconciled.
     pub fn sources(&self) -> &Table<Source> {
         &self.sources
     }

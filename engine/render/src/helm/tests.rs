@@ -47,6 +47,7 @@ fn archive(templates: &[(&str, &str)]) -> Vec<u8> {
 fn job(post: PostRendering, ignore: Vec<IgnoreRule>) -> ReleaseJob {
     ReleaseJob {
         artifact: String::new(),
+        revision: String::new(),
         name: "web".into(),
         namespace: "team".into(),
         version: 1,
@@ -75,6 +76,7 @@ fn released(job: ReleaseJob, archive: &[u8]) -> RenderedRelease {
 fn layers(layers: Vec<Layer>) -> Result<Value, String> {
     let job = ValuesJob {
         artifact: String::new(),
+        revision: String::new(),
         layers,
         kept: serde_json::from_value(json!({"kept": 1, "a": "old"})).unwrap(),
     };

@@ -9,6 +9,7 @@ use fluvial_manifest::{Map, Value};
 
 use super::objects::{Ignored, read};
 use super::post_render::PostRenderer;
+use super::tracked::tracked;
 use super::{
     Answer, ChartValues, Layer, Question, ReadHook, ReadRecord, RecordJob, ReleaseJob,
     RenderedRelease, ValuesJob,
@@ -51,11 +52,15 @@ pub fn compose_here(job: &ValuesJob, chart: &Chart) -> Result<ChartValues, Refus
     let values = values_here(job.kept.as_ref(), &job.layers)?;
     Ok(ChartValues {
         name: chart.metadata.name.clone(),
-        version: chart.metadata.version.clone(),
+        version: version(chart, &job.revision)?,
         app_version: chart.metadata.app_version.clone(),
         config_digest: config_digest(Some(&values)),
         values,
     })
+}
+
+fn version(chart: &Chart, revision: &str) -> Result<String, Refusal> {
+    tracked(&chart.metadata.version, revision).map_err(|why| refuse("ChartMutateError", &why))
 }
 
 /// Values put together in this very process: `kept` below all layers, each over those before it.
@@ -124,6 +129,7 @@ pub fn release_here(job: &ReleaseJob, mut chart: Chart) -> Result<RenderedReleas
     if let Some(defaults) = &job.defaults {
         chart.assume(defaults);
     }
+    chart.metadata.version = version(&chart, &job.revision)?;
     let values = Values::from_json(&Value::Object(job.values.clone()));
     let options = options(job)?;
     let renderer = PostRenderer::new(&job.post);

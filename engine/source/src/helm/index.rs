@@ -136,6 +136,7 @@ pub(super) fn open(repository: &Repository, place: &Place) -> Result<Web, Error>
         place,
         &repository.credentials,
         &repository.tls,
+        None,
         confidants,
         repository.timeout,
     )

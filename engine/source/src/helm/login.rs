@@ -2,16 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use serde::Deserialize;
-
+use crate::registry::login::{DOCKER_CONFIG, Logins};
 use crate::request::{Credentials, Tls};
 use crate::secret::Keys;
-use crate::{Error, Secret, address};
-
-/// The key of a Secret of type `kubernetes.io/dockerconfigjson`.
-const DOCKER_CONFIG: &str = ".dockerconfigjson";
+use crate::{Error, address};
 
 /// Reads the `secretRef` of a repository: `username` and `password`, and, as older versions had it, TLS keys.
 pub fn login_from_secret_data(
@@ -31,71 +25,13 @@ pub fn registry_login_from_secret_data(
     let Some(config) = keys.text(DOCKER_CONFIG)? else {
         return Ok((keys.http()?, keys.tls()?));
     };
-    let host = url.trim_start_matches("oci://").split('/').next();
-    let host = host.unwrap_or_default();
-    Ok((docker_login(host, &config)?, keys.tls()?))
-}
-
-#[derive(Deserialize)]
-struct DockerConfig {
-    #[serde(default)]
-    auths: BTreeMap<String, DockerLogin>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct DockerLogin {
-    username: String,
-    password: String,
-    /// `username:password` in base64.
-    auth: String,
-}
-
-fn docker_login(host: &str, config: &str) -> Result<Credentials, Error> {
-    let refuse = |why: String| Error::Credentials { why };
-    // What serde says of it could repeat a part of it.
-    let config: DockerConfig = serde_json::from_str(config).map_err(|error| {
-        refuse(format!(
-            "'{DOCKER_CONFIG}' is no Docker configuration: it breaks in line {}",
-            error.line()
-        ))
+    let place = url.trim_start_matches("oci://");
+    let login = Logins::parse(&config)?.of(place)?.ok_or_else(|| {
+        let host = address::redact(place.split('/').next().unwrap_or_default());
+        let why = format!("'{DOCKER_CONFIG}' has no login for {host}; add one");
+        Error::Credentials { why }
     })?;
-    let found = config.auths.into_iter().find(|(place, _)| {
-        let place = place
-            .split_once("://")
-            .map_or(place.as_str(), |(_, rest)| rest);
-        place.split('/').next() == Some(host)
-    });
-    let Some((_, login)) = found else {
-        let host = address::redact(host);
-        return Err(refuse(format!(
-            "'{DOCKER_CONFIG}' has no login for {host}; add one"
-        )));
-    };
-    let (username, password) = if login.username.is_empty() {
-        let decoded = STANDARD.decode(login.auth.trim()).ok();
-        let decoded = decoded.and_then(|bytes| String::from_utf8(bytes).ok());
-        let pair = decoded.and_then(|text| {
-            let (username, password) = text.split_once(':')?;
-            Some((username.to_owned(), password.to_owned()))
-        });
-        pair.ok_or_else(|| {
-            refuse(format!(
-                "'auth' in '{DOCKER_CONFIG}' is not user:password in base64"
-            ))
-        })?
-    } else {
-        (login.username, login.password)
-    };
-    if username.is_empty() || username.chars().any(char::is_control) {
-        return Err(refuse(format!(
-            "the login in '{DOCKER_CONFIG}' has no user name"
-        )));
-    }
-    Ok(Credentials::Basic {
-        username,
-        password: Secret::new(password),
-    })
+    Ok((login, keys.tls()?))
 }
 
 #[cfg(test)]

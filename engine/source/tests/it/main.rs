@@ -15,6 +15,8 @@ mod http;
 #[cfg(test)]
 mod ignore;
 #[cfg(test)]
+mod oci;
+#[cfg(test)]
 mod repository;
 #[cfg(test)]
 mod server;

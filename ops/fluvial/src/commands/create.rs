@@ -4,6 +4,8 @@ mod alerts;
 mod credentials;
 mod helm;
 mod kustomization;
+mod oci;
+mod secret;
 mod source;
 
 use std::process::ExitCode;
@@ -28,6 +30,7 @@ use crate::{output, say};
   fluvial create source git app --url https://host/app --branch main
   fluvial create kustomization app --source GitRepository/app --path ./deploy --prune --export
   fluvial create source helm charts --url https://charts.example.org
+  fluvial create secret git app --url https://host/app --username me --password TOKEN
   fluvial create helmrelease web --source HelmRepository/charts --chart web --values values.yaml")]
 pub(crate) struct CreateArgs {
     #[command(subcommand)]
@@ -48,6 +51,9 @@ enum What {
     /// A Kustomization
     #[command(visible_alias = "ks", after_help = kustomization::EXAMPLES)]
     Kustomization(Box<kustomization::KustomizationArgs>),
+    /// A Secret with the credentials of a source
+    #[command(after_help = secret::EXAMPLES)]
+    Secret(secret::SecretArgs),
     /// A source
     #[command(after_help = source::EXAMPLES)]
     Source(source::SourceArgs),
@@ -81,6 +87,7 @@ type Described<'a> = (&'static Kind, &'a Identity, Value);
 
 pub(crate) async fn run(globals: &Globals, args: &CreateArgs) -> Result<ExitCode> {
     let (kind, identity, object) = match &args.what {
+        What::Secret(args) => return secret::run(globals, args).await,
         What::Alert(args) => alerts::alert(globals, args)?,
         What::AlertProvider(args) => alerts::provider(globals, args)?,
         What::Helmrelease(args) => helm::release(globals, args)?,
@@ -89,9 +96,11 @@ pub(crate) async fn run(globals: &Globals, args: &CreateArgs) -> Result<ExitCode
     };
     let secret = match &args.what {
         What::Source(args) => args.secret(globals)?,
-        What::Alert(_) | What::AlertProvider(_) | What::Helmrelease(_) | What::Kustomization(_) => {
-            None
-        }
+        What::Alert(_)
+        | What::AlertProvider(_)
+        | What::Helmrelease(_)
+        | What::Kustomization(_)
+        | What::Secret(_) => None,
     };
     if identity.export {
         output::print(&yaml::to_multi(&[object]))?;
@@ -128,6 +137,16 @@ pub(crate) async fn run(globals: &Globals, args: &CreateArgs) -> Result<ExitCode
 
 /// An object of `kind` with this spec.
 fn object(globals: &Globals, identity: &Identity, kind: &Kind, spec: &Value) -> Result<Value> {
+    Ok(json!({
+        "apiVersion": kind.api_version(),
+        "kind": kind.kind,
+        "metadata": metadata(globals, identity)?,
+        "spec": spec,
+    }))
+}
+
+/// The metadata that the flags describe.
+fn metadata(globals: &Globals, identity: &Identity) -> Result<Value> {
     let mut metadata = json!({"name": identity.name, "namespace": globals.namespace});
     for label in &identity.labels {
         let (key, value) = label
@@ -135,12 +154,7 @@ fn object(globals: &Globals, identity: &Identity, kind: &Kind, spec: &Value) -> 
             .with_context(|| format!("cannot read --label {label}: say key=value"))?;
         metadata["labels"][key] = json!(value);
     }
-    Ok(json!({
-        "apiVersion": kind.api_version(),
-        "kind": kind.kind,
-        "metadata": metadata,
-        "spec": spec,
-    }))
+    Ok(metadata)
 }
 
 /// Sets a text that was given.

@@ -107,6 +107,7 @@ impl HelmRelease {
             }
             Some(
                 command::Kind::FetchGit(_)
+                | command::Kind::FetchOci(_)
                 | command::Kind::FetchHelmRepository(_)
                 | command::Kind::FetchHelmChart(_)
                 | command::Kind::BuildKustomization(_)
@@ -191,6 +192,9 @@ impl HelmRelease {
         status
             .last_attempted_revision
             .clone_from(&inspected.chart_version);
+        status
+            .last_attempted_revision_digest
+            .clone_from(&inspected.oci_digest);
         status
             .last_attempted_config_digest
             .clone_from(&inspected.config_digest);
@@ -340,7 +344,7 @@ impl HelmRelease {
             "DriftDetected" if concluded.message.is_empty() => {
                 let said = Saying {
                     reason: "NoDriftDetected",
-                    message: "Cluster state is as it was released",
+                    message: "No drift detected against the cluster state",
                 };
                 conditions::mark(list, context, DRIFTED, Truth::False, &said);
             }

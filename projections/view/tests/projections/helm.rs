@@ -76,7 +76,7 @@ fn indexed() -> Told {
         generation: 1,
         artifact: Some(index()),
         validators: Some(Validators::default()),
-        chart: None,
+        ..ArtifactFetched::default()
     };
     let message = "stored artifact: revision 'sha256:1234'";
     Told::new()
@@ -111,13 +111,13 @@ fn pulled() -> Told {
             bytes: 512,
             ..Artifact::default()
         }),
-        validators: None,
         chart: Some(PackedChart {
             name: "podinfo".into(),
             values_files: vec!["values.yaml".into()],
             packaged: true,
             ..PackedChart::default()
         }),
+        ..ArtifactFetched::default()
     };
     let message =
         "packaged 'podinfo' chart with version '6.7.0+1' and merged values files [values.yaml]";

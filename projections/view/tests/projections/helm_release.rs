@@ -179,6 +179,7 @@ fn declare() -> (Event, ChartDeclared) {
         object: Some(web()),
         chart: Some(chart()),
         manifest: b"{}".to_vec(),
+        observed: String::new(),
     };
     let done = ChartDeclared {
         object: Some(web()),
@@ -462,7 +463,7 @@ fn drift_that_is_only_warned_of_has_a_condition_until_it_is_gone() {
         &told.then(drift("")),
         &expect![[r#"
             Ready=True InstallSucceeded: Helm said InstallSucceeded (10:16:07Z)
-            Drifted=False NoDriftDetected: Cluster state is as it was released (10:16:10Z)
+            Drifted=False NoDriftDetected: No drift detected against the cluster state (10:16:10Z)
             Released=True InstallSucceeded: Helm said InstallSucceeded (10:16:07Z)
         "#]],
     );

@@ -143,8 +143,8 @@ fn layout(mut view: impl Stored) -> String {
 fn the_layout_is_that_of_its_format() {
     let all = [layout(Statuses::new("host")), layout(Notices::default())];
     expect![[r#"
-        status/3 host sha256:38651c175fb0150e1890af37f076b71ced492fc2ff8c17fc184b8491fdee2641
-        notice/4 sha256:d3b674bc0f5950f87290f234cd206d654f0ddd66c49f53a07f231d28edf653c1
+        status/4 host sha256:38651c175fb0150e1890af37f076b71ced492fc2ff8c17fc184b8491fdee2641
+        notice/5 sha256:d3b674bc0f5950f87290f234cd206d654f0ddd66c49f53a07f231d28edf653c1
     "#]]
     .assert_eq(&all.concat());
 }

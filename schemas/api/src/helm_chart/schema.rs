@@ -62,7 +62,7 @@ pub(crate) fn spec() -> Schema {
             boolean("Leave out values files that are not there."),
         )
         .optional("suspend", suspend())
-        .optional("verify", verify())
+        .optional("verify", verify("Signature to verify; for registries."))
         .optional("accessFrom", shared::access_from())
         .rule(Rule {
             cel: "!has(self.verify) || self.sourceRef.kind == 'HelmRepository'",
@@ -74,11 +74,12 @@ pub(crate) fn spec() -> Schema {
         })
 }
 
-fn verify() -> Schema {
+/// Which signature of an artifact in a registry to verify, and by whom.
+pub(crate) fn verify(description: &'static str) -> Schema {
     let identity = object("Who may have signed; both must match.")
         .required("issuer", text("Regular expression for the issuer."))
         .required("subject", text("Regular expression for the subject."));
-    object("Signature to verify; for registries.")
+    object(description)
         .optional(
             "provider",
             word(&["cosign", "notation"], "What made the signature.").default("cosign"),

@@ -71,6 +71,8 @@ pub(super) fn samples() -> Vec<Event> {
             config_digest: text("sha256:dd"),
             stored: text("{}"),
             objects: vec![rendered()],
+            // Added since: `grown` has it.
+            oci_digest: String::new(),
         }
         .into(),
         ReleaseFailed {
@@ -241,6 +243,7 @@ fn commands() -> Vec<(&'static str, Event)> {
         object: Some(owner()),
         chart: Some(chart()),
         manifest: b"{}".to_vec(),
+        observed: String::new(),
     };
     vec![
         issued("declare_chart", Kind::DeclareChart(Box::new(declare))),

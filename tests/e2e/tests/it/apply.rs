@@ -293,14 +293,18 @@ fn ssh_and_tags_are_sources_too(scene: &Scene<'_>) {
         .commit("main", "Two", &[("a.yaml", &config_map("a", "two"))])
         .unwrap();
     repository.tag("v2.0.0", &later).unwrap();
-    scene.apply(&json!({
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": "key", "namespace": scene.namespace},
-        "stringData": {"identity": server.identity(), "known_hosts": server.known_hosts()},
-    }));
+    let url = server.url(&repository);
+    let key = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&key, server.identity()).unwrap();
+    let key = key.path().to_str().unwrap();
+    let secret = ["create", "secret", "git", "key", "--url", &url];
+    let secret = [&secret[..], &["--private-key-file", key]].concat();
+    scene.cli(&secret).unwrap();
+    let exported = scene.cli(&[&secret[..], &["--export"]].concat()).unwrap();
+    let known_host = server.known_hosts().trim();
+    assert!(exported.contains(known_host), "{exported}");
     let spec = json!({
-        "url": server.url(&repository),
+        "url": url,
         "interval": "1h",
         "ref": {"semver": "1.x"},
         "secretRef": {"name": "key"},

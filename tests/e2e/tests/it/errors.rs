@@ -234,8 +234,8 @@ fn what_the_api_refuses_is_told_by_object(scene: &Scene<'_>) {
 }
 
 fn unsupported_kinds_say_so(scene: &Scene<'_>) {
-    let spec = json!({"url": "oci://example.org/app", "interval": "1h"});
-    scene.declare("OCIRepository", "source", &spec);
-    let words = ["does not reconcile OCIRepository"];
-    scene.refused("OCIRepository", "source", "KindNotSupported", &words);
+    let spec = json!({"bucketName": "app", "endpoint": "minio.example.org", "interval": "1h"});
+    scene.declare("Bucket", "source", &spec);
+    let words = ["does not reconcile Bucket"];
+    scene.refused("Bucket", "source", "KindNotSupported", &words);
 }

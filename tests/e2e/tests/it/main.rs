@@ -9,6 +9,7 @@
 
 mod alerts;
 mod apply;
+mod artifacts;
 mod asked;
 mod deletion;
 mod drift;
@@ -36,6 +37,7 @@ fn a_commit_becomes_a_healthy_cluster() {
     let stage = Stage::start(Leading::Elected).unwrap();
     let scenarios = [
         apply::SCENARIOS,
+        artifacts::SCENARIOS,
         asked::SCENARIOS,
         deletion::SCENARIOS,
         drift::SCENARIOS,

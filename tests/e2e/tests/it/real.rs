@@ -132,13 +132,13 @@ fn flux2_kustomize_helm_example(scene: &Scene<'_>) {
             "HelmRelease",
             "cert-manager",
             "cert-manager",
-            "ArtifactFailed",
+            "SourceNotReady",
         ),
         (
             "OCIRepository",
             "envoy-gateway-system",
             "gateway-helm",
-            "KindNotSupported",
+            "OCIArtifactPullFailed",
         ),
     ] {
         says(scene, (kind, namespace, name), reason);

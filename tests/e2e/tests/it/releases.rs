@@ -1,6 +1,6 @@
 //! HelmReleases install, upgrade, test, roll back, heal and go, and the real helm sees each step as its own.
 
-mod chart;
+pub(crate) mod chart;
 mod compared;
 pub(crate) mod crash;
 pub(crate) mod fields;

@@ -1,15 +1,17 @@
 //! What is told in the scripts of a HelmRelease: its declaration, and what came of its commands.
 
+use fluvial_api::HelmChart;
 use fluvial_api::helm_release::{HelmReleaseStatus, ReleaseSnapshot};
+use fluvial_event::command::Kind;
 use fluvial_event::{
-    Action, AppliedObject, ChartDeclared, Event, Health, Hook, HookRan, HookRun, ObjectObserved,
-    ObjectRef, ObjectsApplied, ReleaseInspected, ReleaseRendered, ReleaseStored, ResourceObserved,
+    Action, AppliedObject, ChartDeclared, Digest, Event, Health, Hook, HookRan, HookRun,
+    ObjectObserved, ObjectRef, ObjectsApplied, ReleaseInspected, ReleaseRendered, ReleaseStored,
+    ResourceObserved,
 };
 use serde_json::{Value, json};
 
 use crate::name::Name;
 use crate::script::{Script, artifact, object, rendered};
-use crate::source::Source;
 
 pub(super) fn release() -> ObjectRef {
     ObjectRef {
@@ -182,9 +184,10 @@ pub(super) fn begun(more: Value) -> Script {
         changed: true,
         ..ChartDeclared::default()
     };
-    let mut source = Source::default();
+    let said = script.tell(script.chart_seen(1, "*").into());
+    assert_eq!(said, ["wait Suspended"]);
+    let source = script.world.sources.get_mut(&Name::of(&chart())).unwrap();
     source.artifact = Some(artifact("1.0.0"));
-    script.world.sources.insert(Name::of(&chart()), source);
     assert_eq!(script.answer(&release(), made.into()), ["inspect"]);
     script
 }
@@ -224,7 +227,28 @@ pub(super) fn upgrading(more: Value, hooks: &[Hook]) -> Script {
 impl Script {
     /// The digest of the HelmChart that was asked for last.
     pub(super) fn chart_digest(&self) -> String {
-        use fluvial_event::{Digest, command::Kind};
+        Digest::of(self.chart_asked_for()).to_string()
+    }
+
+    /// It is in the cluster, with this version of the chart. It is suspended, so that only its release is heard.
+    pub(super) fn chart_seen(&self, generation: i64, version: &str) -> ResourceObserved {
+        let mut manifest: Value = serde_json::from_slice(self.chart_asked_for()).unwrap();
+        manifest["spec"]["version"] = version.into();
+        manifest["spec"]["suspend"] = true.into();
+        ResourceObserved {
+            object: Some(ObjectRef {
+                version: "v1".into(),
+                ..chart()
+            }),
+            uid: "chart".into(),
+            finalizer: true,
+            generation,
+            spec: serde_json::to_vec(&HelmChart::read(&manifest).unwrap().spec).unwrap(),
+            ..ResourceObserved::default()
+        }
+    }
+
+    fn chart_asked_for(&self) -> &[u8] {
         let mut manifests = self.records.iter().rev().filter_map(|record| {
             let Event::CommandIssued(issued) = &record.event else {
                 return None;
@@ -234,7 +258,7 @@ impl Script {
             };
             Some(&declare.manifest)
         });
-        Digest::of(manifests.next().unwrap()).to_string()
+        manifests.next().unwrap()
     }
 
     pub(super) fn release_status(&self) -> &HelmReleaseStatus {

@@ -6,11 +6,12 @@ use fluvial_api::kinds;
 use fluvial_api::{Duration, GitRepository};
 use serde_json::{Map, Value, json};
 
-use super::{Common, Described, helm, object, set};
+use super::{Common, Described, helm, object, oci, set};
 use crate::connect::Globals;
 
 pub(super) const EXAMPLES: &str = "Examples:
   fluvial create source git app --url https://host/app --branch main
+  fluvial create source oci app --url oci://ghcr.io/org/manifests/app --tag-semver '6.x'
   fluvial create source helm charts --url https://charts.example.org --interval 1h
   fluvial create source chart web --source HelmRepository/charts --chart web --chart-version '1.x'";
 
@@ -36,6 +37,9 @@ enum Source {
     /// A repository of Helm charts
     #[command(after_help = helm::REPOSITORY_EXAMPLES)]
     Helm(Box<helm::RepositoryArgs>),
+    /// An artifact in a registry
+    #[command(after_help = oci::EXAMPLES)]
+    Oci(Box<oci::OciArgs>),
 }
 
 impl SourceArgs {
@@ -43,7 +47,7 @@ impl SourceArgs {
     pub(super) fn secret(&self, globals: &Globals) -> Result<Option<Value>> {
         match &self.what {
             Source::Helm(args) => args.credentials.secret(globals, &args.common.identity),
-            Source::Chart(_) | Source::Git(_) => Ok(None),
+            Source::Chart(_) | Source::Git(_) | Source::Oci(_) => Ok(None),
         }
     }
 
@@ -64,6 +68,11 @@ impl SourceArgs {
                 &kinds::HELM_REPOSITORY,
                 &args.common.identity,
                 helm::repository(globals, args, self.fetch_timeout)?,
+            ),
+            Source::Oci(args) => (
+                &kinds::OCI_REPOSITORY,
+                &args.common.identity,
+                oci::repository(globals, args, self.fetch_timeout)?,
             ),
         })
     }

@@ -185,6 +185,7 @@ impl Diff {
         let layers = layers.map_err(|refusal| Error::msg(refusal.message))?;
         let values = ValuesJob {
             artifact: String::new(),
+            revision: String::new(),
             layers,
             kept: None,
         };

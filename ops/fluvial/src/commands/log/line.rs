@@ -38,10 +38,13 @@ pub(crate) fn said(event: &Event) -> String {
         Event::ArtifactFetched(it) => {
             let artifact = it.artifact.clone().unwrap_or_default();
             let commit = artifact.commit.unwrap_or_default();
-            format!(
-                "{} {} ({})",
-                artifact.revision, commit.subject, commit.author_name
-            )
+            match (commit.subject.as_str(), commit.sha.as_str()) {
+                ("", "") => artifact.revision,
+                ("", sha) => format!("{} of commit {sha}", artifact.revision),
+                (subject, _) => {
+                    format!("{} {subject} ({})", artifact.revision, commit.author_name)
+                }
+            }
         }
         Event::SourceUnchanged(it) => it.revision.clone(),
         Event::FetchFailed(it) => format!("{}: {}", it.reason, it.message),
@@ -185,6 +188,7 @@ fn ordered(command: &fluvial_event::Command) -> String {
             Kind::DeclareChart(_)
             | Kind::InspectRelease(_)
             | Kind::FetchGit(_)
+            | Kind::FetchOci(_)
             | Kind::FetchHelmRepository(_),
         )
         | None => name.to_owned(),

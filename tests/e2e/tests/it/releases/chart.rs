@@ -80,7 +80,7 @@ spec:
 const VALUES: &str = "greeting: hello\nreplicas: 1\nservice: true\npod: running\nhook: passing\n";
 
 /// The files of the chart.
-pub(super) fn chart_files(version: &str) -> [(&'static str, String); 5] {
+pub(crate) fn chart_files(version: &str) -> [(&'static str, String); 5] {
     let meta = format!("apiVersion: v2\nname: shop\nversion: {version}\nappVersion: v{version}\n");
     [
         ("Chart.yaml", meta),

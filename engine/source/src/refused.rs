@@ -1,8 +1,8 @@
-//! Why there is no index or chart, under the reason that Flux gives it.
+//! Why there is no index, chart or artifact, under the reason that Flux gives it.
 
 use crate::{Error as SourceError, Retry};
 
-/// Why there is no index or chart. The message says what to do, and carries no secret.
+/// Why there is no index, chart or artifact. The message says what to do, and carries no secret.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct Error {
@@ -15,7 +15,7 @@ pub struct Error {
 }
 
 impl Error {
-    pub(super) fn new(reason: &'static str, retry: Retry, message: impl Into<String>) -> Self {
+    pub(crate) fn new(reason: &'static str, retry: Retry, message: impl Into<String>) -> Self {
         Self {
             reason,
             message: message.into(),
@@ -25,17 +25,17 @@ impl Error {
 
     /// What the source has not, or the object asks for wrongly: only a change of either can help.
     /// flux: `IsPersistentBuildErrorReason`, internal/helm/chart/errors.go.
-    pub(super) fn lasting(reason: &'static str, message: impl Into<String>) -> Self {
+    pub(crate) fn lasting(reason: &'static str, message: impl Into<String>) -> Self {
         Self::new(reason, Retry::Never, message)
     }
 
     /// What may go away by itself.
-    pub(super) fn passing(reason: &'static str, message: impl Into<String>) -> Self {
+    pub(crate) fn passing(reason: &'static str, message: impl Into<String>) -> Self {
         Self::new(reason, Retry::Later, message)
     }
 
     /// An error of the way there: what is about credentials says so, all else has the reason given.
-    pub(super) fn on_the_way(reason: &'static str, error: &SourceError) -> Self {
+    pub(crate) fn on_the_way(reason: &'static str, error: &SourceError) -> Self {
         let reason = match error {
             SourceError::Url { .. } => "URLInvalid",
             SourceError::Credentials { .. }
