@@ -14,6 +14,7 @@ use fluvial_runtime::replay::Replay;
 
 use crate::cluster::Cluster;
 use crate::git::{Folder, Git};
+use crate::helm::laws::Actions;
 use crate::rollback::Holds;
 
 /// What the checker knows of an attempt.
@@ -35,6 +36,7 @@ pub(crate) struct Checker {
     uids: BTreeMap<ObjectRef, String>,
     attempts: BTreeMap<ObjectRef, Attempt>,
     holds: Holds,
+    actions: Actions,
     durable: BTreeSet<Id>,
     decided: usize,
     digest: Digest,
@@ -127,6 +129,7 @@ impl Checker {
                 && !record.event.is_decision() =>
             {
                 self.outstanding.remove(&object);
+                self.actions.take(&object, &record.event);
                 let built = match &record.event {
                     Event::ManifestsBuilt(built) => &built.objects,
                     Event::ManifestsRecalled(recalled) => {
@@ -177,11 +180,15 @@ impl Checker {
                 self.repairs += u64::from(!apply.repair.is_empty());
                 self.holds.check_apply(object, apply, self.replay.world())
             }
+            Some(command::Kind::PruneObjects(prune)) if object.kind == "HelmRelease" => {
+                self.actions.check_prune(object, prune, self.replay.world())
+            }
             Some(command::Kind::PruneObjects(prune)) => {
                 self.check_prune(object, prune, git, cluster)
             }
             Some(
                 command::Kind::FetchGit(_)
+                | command::Kind::FetchOci(_)
                 | command::Kind::FetchHelmRepository(_)
                 | command::Kind::FetchHelmChart(_)
                 | command::Kind::SetFinalizer(_)

@@ -1,11 +1,14 @@
 //! A model of the Kubernetes API server: objects that grow older, and everything that happened to them.
 
+pub(crate) mod records;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use fluvial_event::{Health, Inventory, InventoryEntry, ObjectRef, RollbackRequest, Timestamp};
 use serde_json::Value;
 
 use crate::git::Manifest;
+use crate::helm::{CONTROLLER, HELM, RELEASE};
 
 /// The field manager of the engine.
 pub const ENGINE: &str = "kustomize-controller";
@@ -44,6 +47,24 @@ impl Live {
     pub fn owner(&self) -> &str {
         self.fields.get(OWNER).map_or("", |field| &field.value)
     }
+
+    /// The release, `namespace/name`, by its annotations.
+    pub fn release(&self) -> &str {
+        self.fields.get(RELEASE).map_or("", |field| &field.value)
+    }
+
+    fn new(uid: String) -> Self {
+        Self {
+            uid,
+            version: 0,
+            fields: BTreeMap::new(),
+            annotations: BTreeMap::new(),
+            deleting: false,
+            stuck: false,
+            health: Health::Current,
+            settles: None,
+        }
+    }
 }
 
 /// A Flux object.
@@ -59,13 +80,16 @@ pub struct Declaration {
     pub deleting: bool,
     pub finalizer: bool,
     pub inventory: Vec<InventoryEntry>,
+    pub labels: BTreeMap<String, String>,
+    /// What an engine said of it, apart from its inventory.
+    pub status: Value,
 }
 
 /// What the API server holds under a name.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Body {
     Object(Live),
-    Declared(Declaration),
+    Declared(Box<Declaration>),
 }
 
 impl Body {
@@ -118,6 +142,10 @@ pub struct Cluster {
     pub orphans: BTreeSet<String>,
     /// The uids of what a deposed leader made when its successor was already at work.
     pub strays: BTreeSet<String>,
+    /// How often each hook of each attempt was made.
+    pub(crate) hooks: BTreeMap<(String, ObjectRef), u32>,
+    /// What was done against the law.
+    pub(crate) breaches: Vec<String>,
 }
 
 /// The kind that a change belongs to.
@@ -204,12 +232,22 @@ impl Cluster {
         }
     }
 
-    /// Server-side apply by the engine.
+    /// Server-side apply by the engine, for a Kustomization.
     pub fn apply(&mut self, manifest: &Manifest, force: bool) -> Result<Written, Refused> {
+        self.apply_as(manifest, force, ENGINE)
+    }
+
+    /// Server-side apply. What Helm's own program released is taken over whole by the engine.
+    pub fn apply_as(
+        &mut self,
+        manifest: &Manifest,
+        force: bool,
+        manager: &str,
+    ) -> Result<Written, Refused> {
         self.admit(manifest)?;
         let object = manifest.object();
         let Some(mut live) = self.live(&object).cloned() else {
-            self.create(manifest);
+            self.create(manifest, manager);
             return Ok(Written::Created);
         };
         self.orphans.remove(&live.uid);
@@ -222,22 +260,24 @@ impl Cluster {
                 });
             }
             self.remove(&object);
-            self.create(manifest);
+            self.create(manifest, manager);
             return Ok(Written::Recreated);
         }
         let before = live.fields.clone();
         let annotations = std::mem::replace(&mut live.annotations, manifest.annotations());
         let set = &manifest.fields;
+        let is_taken =
+            |it: &Field| it.manager == manager || manager == CONTROLLER && it.manager == HELM;
         live.fields
-            .retain(|field, it| set.contains_key(field) || it.manager != ENGINE);
+            .retain(|field, it| set.contains_key(field) || !is_taken(it));
         for (field, value) in set {
-            live.fields.insert(field.clone(), ours(value));
+            live.fields.insert(field.clone(), by(value, manager));
         }
         if live.fields == before && live.annotations == annotations {
             return Ok(Written::Unchanged);
         }
         let values = |fields: &BTreeMap<String, Field>| {
-            let values = fields.iter().filter(|(field, _)| *field != OWNER);
+            let values = fields.iter().filter(|(field, _)| !is_mark(field.as_str()));
             values
                 .map(|(field, it)| (field.clone(), it.value.clone()))
                 .collect::<Vec<_>>()
@@ -287,25 +327,21 @@ impl Cluster {
     /// Somebody creates an object, whoever its labels say owns it.
     pub fn put(&mut self, manifest: &Manifest) {
         let writes = self.writes;
-        self.create(manifest);
+        self.create(manifest, ENGINE);
         self.writes = writes;
     }
 
-    fn create(&mut self, manifest: &Manifest) {
+    fn create(&mut self, manifest: &Manifest, manager: &str) {
         let object = manifest.object();
+        let fields = manifest.fields.iter();
+        let uid = self.new_uid();
         let mut live = Live {
-            uid: self.new_uid(),
-            version: 0,
-            fields: manifest
-                .fields
-                .iter()
-                .map(|(field, value)| (field.clone(), ours(value)))
+            fields: fields
+                .map(|(field, value)| (field.clone(), by(value, manager)))
                 .collect(),
             annotations: manifest.annotations(),
-            deleting: false,
             stuck: manifest.fields.contains_key("finalizer"),
-            health: Health::Current,
-            settles: None,
+            ..Live::new(uid)
         };
         self.unsettle(&object, &mut live);
         self.writes += 1;
@@ -316,6 +352,7 @@ impl Cluster {
     fn unsettle(&self, object: &ObjectRef, live: &mut Live) {
         let delay = match object.kind.as_str() {
             "Deployment" => 4_000,
+            "Job" => 2_000,
             "CustomResourceDefinition" => 700,
             _ => return,
         };
@@ -436,7 +473,7 @@ impl Cluster {
                 live.fields.remove(field);
             }
         }
-        if field != OWNER {
+        if !is_mark(field) {
             self.unsettle(object, &mut live);
         }
         self.store(object, Body::Object(live));
@@ -475,9 +512,11 @@ impl Cluster {
                 deleting: false,
                 finalizer: false,
                 inventory,
+                labels: BTreeMap::new(),
+                status: Value::Null,
             },
         };
-        self.store(object, Body::Declared(declared));
+        self.store(object, Body::Declared(Box::new(declared)));
     }
 
     /// The engine says how an attempt ended. Nobody is told: no decision reads a status.
@@ -486,11 +525,15 @@ impl Cluster {
         object: &ObjectRef,
         handled_at: &str,
         inventory: Option<&Inventory>,
+        status: &str,
     ) {
         if let Some(Body::Declared(declared)) = self.bodies.get_mut(&object.identity()) {
             handled_at.clone_into(&mut declared.handled_at);
             if let Some(inventory) = inventory {
                 declared.inventory.clone_from(&inventory.entries);
+            }
+            if let Ok(status) = serde_json::from_str(status) {
+                declared.status = status;
             }
         }
     }
@@ -504,14 +547,19 @@ impl Cluster {
         if declared.deleting && !declared.finalizer {
             self.remove(object);
         } else {
-            self.store(object, Body::Declared(declared));
+            self.store(object, Body::Declared(Box::new(declared)));
         }
     }
 }
 
-fn ours(value: &str) -> Field {
+fn by(value: &str, manager: &str) -> Field {
     Field {
         value: value.to_owned(),
-        manager: ENGINE.to_owned(),
+        manager: manager.to_owned(),
     }
+}
+
+/// Whether a field stands for the marks of an owner.
+fn is_mark(field: &str) -> bool {
+    field == OWNER || field == RELEASE
 }

@@ -13,8 +13,11 @@ use fluvial_log::memory::{MemoryBlobs, MemoryLog};
 use fluvial_manifest::digest::canonical;
 use serde_json::Value;
 
-use crate::cluster::{Cluster, OWNER, Refused, Written};
+use crate::cluster::records::Records;
+use crate::cluster::{Cluster, ENGINE, OWNER, Refused, Written};
 use crate::git::{Access, Folder, Git, Manifest, Tree};
+use crate::helm::CONTROLLER;
+use crate::helm::charts::Charts;
 use crate::rng::Rng;
 use crate::rollback;
 use crate::wire;
@@ -39,15 +42,22 @@ pub(crate) struct Outside<'a> {
     pub git: &'a Git,
     pub cluster: &'a mut Cluster,
     pub blobs: &'a MemoryBlobs,
+    pub charts: &'a Charts,
     pub log: &'a MemoryLog,
     pub faults: Faults,
     pub rng: &'a mut Rng,
+    /// The requests that are still made before the engine dies, and those that were.
+    pub left: usize,
+    pub asked: usize,
+    /// What a deposed leader had read of Helm's storage; `None` for who leads.
+    pub as_of: Option<Records>,
 }
 
 impl Outside<'_> {
     /// Carries out the first `steps` requests of a command. The outcome is only true of a command that
     /// was carried out whole.
     pub(crate) fn execute(&mut self, command: &Command, steps: usize) -> Event {
+        self.left = steps;
         let done = if self.rng.chance(self.faults.broken) {
             Err(Trouble("no place left in memory".into()))
         } else {
@@ -58,17 +68,17 @@ impl Outside<'_> {
                 Some(command::Kind::PruneObjects(it)) => self.prune(it, steps).map(Event::from),
                 Some(command::Kind::SetFinalizer(it)) => self.set_finalizer(it, steps),
                 Some(command::Kind::RecallManifests(it)) => Ok(rollback::recall(self.log, it)),
-                Some(
-                    command::Kind::FetchHelmRepository(_)
-                    | command::Kind::FetchHelmChart(_)
-                    | command::Kind::DeclareChart(_)
-                    | command::Kind::InspectRelease(_)
-                    | command::Kind::RenderRelease(_)
-                    | command::Kind::RecallRelease(_)
-                    | command::Kind::StoreRelease(_)
-                    | command::Kind::RunHook(_),
-                )
-                | None => Err(Trouble("it is of a kind that nobody knows".into())),
+                Some(command::Kind::FetchHelmRepository(it)) => Ok(self.fetch_repository(it)),
+                Some(command::Kind::FetchHelmChart(it)) => Ok(self.fetch_chart(it)),
+                Some(command::Kind::DeclareChart(it)) => self.declare_chart(it),
+                Some(command::Kind::InspectRelease(it)) => self.inspect(it),
+                Some(command::Kind::RenderRelease(it)) => self.render_release(it),
+                Some(command::Kind::RecallRelease(it)) => self.recall_release(it),
+                Some(command::Kind::StoreRelease(it)) => self.store_release(it),
+                Some(command::Kind::RunHook(it)) => self.run_hook(it),
+                Some(command::Kind::FetchOci(_)) | None => {
+                    Err(Trouble("it is of a kind that nobody knows".into()))
+                }
             }
         };
         done.unwrap_or_else(|Trouble(message)| {
@@ -148,10 +158,13 @@ impl Outside<'_> {
         fetched.into()
     }
 
-    fn read<T: serde::de::DeserializeOwned>(&self, blob: &str) -> Result<T, String> {
+    pub(crate) fn bytes(&self, blob: &str) -> Result<Vec<u8>, String> {
         let digest: Digest = blob.parse().map_err(|error| format!("{error}"))?;
-        let bytes = self.blobs.get(&digest).map_err(|error| error.to_string())?;
-        serde_json::from_slice(&bytes).map_err(|error| error.to_string())
+        self.blobs.get(&digest).map_err(|error| error.to_string())
+    }
+
+    pub(crate) fn read<T: serde::de::DeserializeOwned>(&self, blob: &str) -> Result<T, String> {
+        serde_json::from_slice(&self.bytes(blob)?).map_err(|error| error.to_string())
     }
 
     fn build(&mut self, build: &BuildKustomization) -> Event {
@@ -184,7 +197,7 @@ impl Outside<'_> {
         let owner = owner_of(build.object.as_ref());
         let mut objects = Vec::new();
         for manifest in manifests {
-            match self.render(manifest, &owner) {
+            match self.rendered(&manifest.clone().with(OWNER, &owner)) {
                 Ok(rendered) => objects.push(rendered),
                 Err(error) => return failed(error),
             }
@@ -200,9 +213,9 @@ impl Outside<'_> {
         built.into()
     }
 
-    fn render(&self, manifest: &Manifest, owner: &str) -> Result<Rendered, String> {
-        let labelled = manifest.clone().with(OWNER, owner);
-        let bytes = canonical(&wire::manifest(&labelled));
+    /// A manifest, with the marks of its owner if it has one, as it is recorded.
+    pub(crate) fn rendered(&self, manifest: &Manifest) -> Result<Rendered, String> {
+        let bytes = canonical(&wire::manifest(manifest));
         let blob = self.blobs.put(&bytes).map_err(|error| error.to_string())?;
         Ok(Rendered {
             object: Some(manifest.object()),
@@ -219,6 +232,10 @@ impl Outside<'_> {
     /// As the real one: what fails stands beside what succeeds, and trouble fails the whole command,
     /// with what was asked for at the same time done or not.
     fn apply(&mut self, apply: &ApplyObjects, steps: usize) -> Result<ObjectsApplied, Trouble> {
+        let manager = match &apply.object {
+            Some(object) if object.kind == "HelmRelease" => CONTROLLER,
+            Some(_) | None => ENGINE,
+        };
         let mut outcome = ObjectsApplied {
             object: apply.object.clone(),
             ..ObjectsApplied::default()
@@ -228,7 +245,7 @@ impl Outside<'_> {
             if trouble.is_some() && self.rng.chance(500) {
                 continue;
             }
-            match self.apply_one(rendered, apply.force) {
+            match self.apply_one(rendered, apply.force, manager) {
                 Ok(Ok(applied)) => outcome.applied.push(applied),
                 Ok(Err(refused)) => outcome.failures.push(ObjectFailure {
                     object: rendered.object.clone(),
@@ -245,16 +262,17 @@ impl Outside<'_> {
         &mut self,
         rendered: &Rendered,
         force: bool,
+        manager: &str,
     ) -> Result<Result<AppliedObject, Refused>, Trouble> {
         let value: Value = self.read(&rendered.manifest).map_err(Trouble)?;
         let manifest = wire::read_manifest(&value);
         let object = manifest.object();
         let exists = self.cluster.live(&object).is_some();
-        let skipped = manifest.policy == "IfNotPresent" && exists;
+        let skipped = rendered.policy == "IfNotPresent" && exists;
         let written = if skipped {
             Written::Unchanged
         } else {
-            match self.ask(|cluster| cluster.apply(&manifest, force))? {
+            match self.ask(|cluster| cluster.apply_as(&manifest, force, manager))? {
                 Ok(written) => written,
                 Err(refused) => return Ok(Err(refused)),
             }
@@ -281,10 +299,14 @@ impl Outside<'_> {
     }
 
     /// One request, with what can go wrong on the way.
-    fn ask<T>(
+    pub(crate) fn ask<T>(
         &mut self,
         request: impl FnOnce(&mut Cluster) -> Result<T, Refused>,
     ) -> Result<Result<T, Refused>, Trouble> {
+        let Some(left) = self.left.checked_sub(1) else {
+            return Err(Trouble("the engine is dead".into()));
+        };
+        (self.left, self.asked) = (left, self.asked + 1);
         if self.rng.chance(self.faults.throttled) {
             return Err(Trouble("the server is busy".into()));
         }
@@ -309,7 +331,10 @@ impl Outside<'_> {
             .object
             .as_ref()
             .map_or_else(ObjectRef::default, Clone::clone);
-        let owner = Owner::kustomization(&owner.namespace, &owner.name);
+        let owner = match prune.release_name.as_str() {
+            "" => Owner::kustomization(&owner.namespace, &owner.name),
+            name => Owner::release(&prune.release_namespace, name),
+        };
         let mut outcome = ObjectsPruned {
             object: prune.object.clone(),
             ..ObjectsPruned::default()
@@ -365,7 +390,7 @@ impl Outside<'_> {
 }
 
 /// Why a command has no outcome of its own.
-struct Trouble(String);
+pub(crate) struct Trouble(pub(crate) String);
 
 /// How many requests a command makes: the places where an engine can die in the middle of it.
 pub(crate) fn requests(command: &Command) -> usize {
@@ -374,6 +399,7 @@ pub(crate) fn requests(command: &Command) -> usize {
         Some(command::Kind::PruneObjects(it)) => it.objects.len(),
         Some(
             command::Kind::FetchGit(_)
+            | command::Kind::FetchOci(_)
             | command::Kind::FetchHelmRepository(_)
             | command::Kind::FetchHelmChart(_)
             | command::Kind::BuildKustomization(_)

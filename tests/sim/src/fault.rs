@@ -87,6 +87,8 @@ pub struct Boundaries {
     pub(crate) appends: Vec<bool>,
     /// The watch events told.
     pub(crate) events: u64,
+    /// Refusals are counted as failures, so that a single one may change how the story ends: none is tried.
+    pub(crate) is_refusal_final: bool,
 }
 
 /// Routine is the same each time: so many of it are disturbed, and no more.
@@ -110,7 +112,9 @@ impl Boundaries {
                     faults.extend(AGAIN.map(crash));
                 }
             }
-            faults.extend(ANSWERS.map(|answer| Fault::Answer { command, answer }));
+            let answers = ANSWERS.into_iter();
+            let answers = answers.filter(|it| *it != Answer::Refused || !self.is_refusal_final);
+            faults.extend(answers.map(|answer| Fault::Answer { command, answer }));
             faults.push(Fault::Deposed { command });
         }
         for (append, _) in notable(&self.appends, |routine| *routine) {

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use fluvial_api::metadata::marker;
+use fluvial_api::metadata::{annotation, marker};
 use fluvial_event::{Digest, ObjectRef};
 use serde::{Deserialize, Serialize};
+
+use crate::helm::RELEASE;
 
 /// One object as it is written in a repository.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -30,6 +32,7 @@ impl Manifest {
     pub fn new(kind: &str, namespace: &str, name: &str) -> Self {
         let (group, version) = match kind {
             "Deployment" => ("apps", "v1"),
+            "Job" => ("batch", "v1"),
             "Widget" => ("example.org", "v1"),
             "CustomResourceDefinition" => ("apiextensions.k8s.io", "v1"),
             _ => ("", "v1"),
@@ -53,8 +56,14 @@ impl Manifest {
 
     /// How it wants to be treated, as annotations.
     pub(crate) fn annotations(&self) -> BTreeMap<String, String> {
+        let is_released = self.fields.contains_key(RELEASE);
         [
-            (self.keep, marker::PRUNE, marker::DISABLED),
+            (
+                self.keep && is_released,
+                annotation::RESOURCE_POLICY,
+                "keep",
+            ),
+            (self.keep && !is_released, marker::PRUNE, marker::DISABLED),
             (self.force, marker::FORCE, marker::ENABLED),
             (!self.policy.is_empty(), marker::SSA, &*self.policy),
         ]

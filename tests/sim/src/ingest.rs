@@ -6,6 +6,8 @@ use fluvial_api::kinds::{self, Kind};
 use fluvial_event::{Draft, ObjectRef};
 use fluvial_ingest::{Heard, Known, Listener, Scope, wanted};
 
+use fluvial_reduce::{Owners, World};
+
 use crate::cluster::{Body, Change, Cluster};
 use crate::wire;
 
@@ -41,6 +43,17 @@ struct Stream {
     held: usize,
 }
 
+/// The kinds that may be declared here; one of which there never was any object needs no watch.
+const DECLARED: [&Kind; 7] = [
+    &kinds::GIT_REPOSITORY,
+    &kinds::KUSTOMIZATION,
+    &kinds::HELM_REPOSITORY,
+    &kinds::HELM_CHART,
+    &kinds::HELM_RELEASE,
+    &kinds::ALERT,
+    &kinds::PROVIDER,
+];
+
 /// Every watch of one life of the engine.
 #[derive(Default)]
 pub(crate) struct Ingest {
@@ -69,7 +82,11 @@ impl Watch {
             (None, Body::Declared(_)) => true,
             (Some(scope), Body::Object(live)) => match &scope.one {
                 Some((namespace, name)) => object.namespace == *namespace && object.name == *name,
-                None => !live.owner().is_empty(),
+                None => match scope.owners {
+                    Some(Owners::Kustomizations) => !live.owner().is_empty(),
+                    Some(Owners::Releases) => !live.release().is_empty(),
+                    None => false,
+                },
             },
             (None, Body::Object(_)) | (Some(_), Body::Declared(_)) => false,
         }
@@ -133,10 +150,9 @@ pub(crate) type Batch = (Watch, Vec<Heard>);
 
 impl Ingest {
     /// Begins the watches that are missing and ends those that nobody needs.
-    pub(crate) fn tend(&mut self, world: &fluvial_reduce::World, known: &Known) {
-        let mut all: BTreeSet<_> = [&kinds::GIT_REPOSITORY, &kinds::KUSTOMIZATION]
-            .map(Watch::declared)
-            .into();
+    pub(crate) fn tend(&mut self, world: &World, known: &Known, cluster: &Cluster) {
+        let mut all: BTreeSet<_> = DECLARED.into_iter().map(Watch::declared).collect();
+        all.retain(|watch| cluster.history.contains_key(&watch.kind));
         all.extend(wanted(world).into_iter().map(|scope| Watch {
             kind: (scope.group.clone(), scope.kind.clone()),
             scope: Some(scope),

@@ -97,6 +97,9 @@ mutants! {
         "engine/reduce/src/declared.rs",
         ".is_some_and(|last| ‹last.generation == self.generation›)"
             => "last.generation <= self.generation";
+    "counts-no-failure": "a failed upgrade is tried again for ever",
+        "engine/reduce/src/helm_release/outcome.rs",
+        "Kind::Upgrade => ‹status.upgrade_failures += 1›," => "()";
     "deletes-anothers-namesake": "an object is deleted by its name, whatever its uid",
         "engine/apply/src/prune.rs",
         "let is_same = ‹uid.is_empty() || uid == live_uid›;" => "true";
@@ -110,9 +113,21 @@ mutants! {
     "forgets-the-hold": "what was rolled back is built anew at the next interval",
         "engine/reduce/src/kustomization/decide.rs",
         "let hold = ‹self.core.hold.as_ref()›;" => "None";
+    "forgets-the-records": "an uninstalled release stays in Helm's storage",
+        "engine/reduce/src/helm_release/record.rs",
+        "purge: ‹kind.removes() && is_success && !spec.uninstall.keep_history›," => "false";
+    "forgets-what-waits": "what nobody was told of yet is not stored",
+        "projections/view/src/alert.rs",
+        "                ‹self.dirty.insert(key)›;" => "false";
+    "gives-up-at-once": "a place that is down is never asked again",
+        "sinks/notify/src/desk.rs",
+        "if ‹age <= AGE_MS_MAX || attempts < ATTEMPTS_MIN› {" => "false";
     "goes-back-in-time": "a watch that goes back brings deleted declarations to life",
         "engine/ingest/src/hear.rs",
         "let is_next = ‹*latest <= version›;" => "true";
+    "goes-on-over-a-pending-release": "what a dead helm left pending is not unlocked",
+        "engine/reduce/src/helm_release/next.rs",
+        "if ‹stored.status.starts_with(\"pending-\") || stored.status == \"uninstalling\"› {" => "false";
     "hands-out-before-the-append": "commands go out before they are durable",
         "engine/runtime/src/core.rs",
         "        ‹records›\n    }\n\n    fn committed(&mut self"
@@ -120,6 +135,9 @@ mutants! {
     "holds-against-nothing": "a hold ends with whatever revision the source has",
         "engine/reduce/src/kustomization/rollback.rs",
         "‹artifact.revision != hold.against›" => "true";
+    "ignores-a-dependency-of-a-release": "a release does not wait for the one that it depends on",
+        "engine/reduce/src/helm_release/decide.rs",
+        "(‹!is_ready›).then(" => "false";
     "ignores-dependencies": "a dependency counts as ready when it is there",
         "engine/reduce/src/kustomization/decide.rs",
         "if ‹!other.core.declared.is_ready()› {" => "false";
@@ -129,6 +147,15 @@ mutants! {
     "ignores-the-deletion-policy": "a deletion prunes what is to be left behind",
         "engine/reduce/src/kustomization/deletion.rs",
         "‹!spec.suspend && spec.deletes_objects()›" => "!spec.suspend";
+    "keeps-every-revision": "a release keeps more revisions than it is to keep",
+        "engine/helm/src/release/storage.rs",
+        "let surplus = ‹all.len().saturating_sub(kept)›;" => "0";
+    "keeps-too-few-revisions": "a release keeps fewer revisions than it is to keep",
+        "engine/helm/src/release/storage.rs",
+        ".and_then(|max| ‹max.checked_sub(1)›)" => "max.checked_sub(2)";
+    "leaves-a-helm-chart-edited": "a HelmChart that somebody edited stays so",
+        "engine/reduce/src/helm_release/chart.rs",
+        "&& ‹!is_edited› {" => "true";
     "loses-state": "what an apply answered is not stored",
         "engine/reduce/src/holdings.rs",
         "self.is_unlinked |= is_new || is_other;\n        ‹self.dirty.push(name)›;" => "()";
@@ -144,6 +171,9 @@ mutants! {
     "overlooks-a-surplus": "what only an outdated apply of ours set is left as it is",
         "engine/apply/src/drift.rs",
         "if ‹!surplus.is_empty()› {" => "false";
+    "overwrites-anothers-record": "a record is written over whoever made it",
+        "engine/helm/src/release/storage.rs",
+        "&& ‹own.attempt != command.attempt›\n" => "false";
     "owns-only-what-was-answered": "an apply whose answer is lost leaves objects that nobody owns",
         "engine/reduce/src/kustomization.rs",
         "self.core.inventory_changed |= ‹self.owned.intend(&apply.objects)›;" => "false";
@@ -155,9 +185,21 @@ mutants! {
         "engine/ingest/src/hear.rs",
         "let listed = ‹std::mem::take(&mut self.listed)›;"
             => "std::mem::take(&mut self.listed).into_iter().take(0).collect()";
+    "prunes-nothing-of-a-release": "what left a chart stays in the cluster",
+        "engine/reduce/src/helm_release/action.rs",
+        "if ‹!doomed.is_empty()› {" => "false";
+    "prunes-the-deployed-revision": "the revision to go back to goes with the old ones",
+        "engine/helm/src/release/storage.rs",
+        "filter(|it| ‹Some(it.version) != deployed›);" => "true";
     "prunes-what-is-to-be-kept": "the marker against pruning is not heeded",
         "engine/reduce/src/kustomization/decide.rs",
         "‹now.contains(object) || owned.rendered.keep›" => "now.contains(object)";
+    "releases-off-the-record": "nothing says that a release is under way",
+        "engine/reduce/src/helm_release/action.rs",
+        "if ‹!action.is_begun && !action.kind.pending().is_empty()› {" => "false";
+    "remedies-nothing": "an upgrade whose retries have ended is not rolled back",
+        "engine/reduce/src/helm_release/next.rs",
+        "if ‹remediation.is_exhausted(failures) && !remediates_last› {" => "remediation.is_exhausted(failures)";
     "repairs-nothing-that-is-gone": "an object that somebody deleted stays away",
         "engine/reduce/src/owned.rs",
         "let Some(seen) = seen.filter(|seen| ‹seen.is_newer_than(&self.resource_version)›) else {"
@@ -165,18 +207,30 @@ mutants! {
     "retries-without-pause": "the next attempt follows a failure at once",
         "engine/reduce/src/schedule.rs",
         "‹(RETRY_MS_MIN << doublings).min(RETRY_MS_MAX)›" => "1";
+    "runs-a-hook-again": "a hook that was under way at a crash is run again",
+        "engine/helm/src/hook.rs",
+        "Some(live) if ‹object::annotation(live, ATTEMPT) == Some(stamp)› =>" => "false";
     "skips-a-record": "a recovery leaves the first record after the stored state out",
         "engine/runtime/src/recover.rs",
         "for_each(log, ‹applied.offset.next()›, |record|" => "applied.offset.next().next()";
     "skips-the-probe": "what was under way at a crash is never looked at again",
         "engine/runtime/src/recover.rs",
         "let orders = ‹orders(log, &world)?›;" => "orders(log, &world)?.into_iter().take(0).collect()";
+    "supersedes-nobody": "every revision stays deployed",
+        "engine/helm/src/release/storage.rs",
+        "if ‹command.supersede› {" => "false";
     "takes-a-second-edit-for-the-first": "an edit made again while it is repaired says nothing new",
         "engine/ingest/src/live.rs",
         "known.face == look.face && ‹(is_same || !self.known.world().is_in_hand(object))›" => "true";
+    "takes-no-release-over": "a release that helm made is upgraded to what it is",
+        "engine/reduce/src/helm_release/outcome.rs",
+        "if ‹self.core.status.history.is_empty() && is_same› {" => "false";
     "takes-old-health": "the health of what was there before an apply counts for what was applied",
         "engine/reduce/src/world.rs",
         "if ‹is_awaited› {" => "is_awaited && event.applied.is_empty()";
+    "tells-all-at-once": "a notification is sent again while it is under way",
+        "sinks/notify/src/desk.rs",
+        "if ‹line.is_busy› || due" => "false";
     "wakes-nobody": "who depends on something does not hear that it is ready",
         "engine/reduce/src/world.rs",
         "| Event::Concluded(_)\n        );\n        if ‹!reads› {"

@@ -4,11 +4,16 @@ use fluvial_event::ObjectRef;
 use serde_json::Value;
 
 use crate::cluster::Live;
+use crate::cluster::records::is_record;
 use crate::executor::Faults;
 use crate::fault::{Boundaries, Crash, Fault};
 use crate::git::{Folder, Manifest, Tree};
+use crate::helm::charts::Chart;
+use crate::helm::{
+    CHARTS, TARGET, helm_chart, helm_release, helm_repository, laws, repository_spec,
+};
 use crate::simulation::Simulation;
-use crate::users::{kustomization, source, source_spec};
+use crate::users::{NAMESPACE, kustomization, source, source_spec};
 
 /// The repository of a story.
 pub(crate) const URL: &str = "https://git.example/one";
@@ -72,6 +77,11 @@ impl Play {
         self.restless = true;
     }
 
+    /// What is refused is not tried again for ever, so the story is not told with a refusal.
+    pub fn refusals_are_final(&mut self) {
+        self.sim.boundaries.is_refusal_final = true;
+    }
+
     /// Commits these folders and nothing else.
     pub fn commit(&mut self, folders: &[(&str, Vec<Manifest>)]) {
         let tree: Tree = folders
@@ -89,6 +99,67 @@ impl Play {
         self.sim
             .cluster
             .declare(&kustomization(name), spec, Vec::new());
+    }
+
+    /// Declares the repository of charts of a story.
+    pub fn charts(&mut self) {
+        let spec = repository_spec(CHARTS);
+        let name = helm_repository("charts");
+        self.sim.cluster.declare(&name, spec, Vec::new());
+    }
+
+    /// Publishes a version of a chart there.
+    pub fn publish(&mut self, chart: Chart) {
+        self.sim.charts.publish(CHARTS, chart);
+    }
+
+    /// Declares a HelmRelease, or changes it.
+    pub fn release(&mut self, name: &str, spec: Value) {
+        let name = helm_release(name);
+        self.sim.cluster.declare(&name, spec, Vec::new());
+    }
+
+    /// Whether a HelmRelease is ready as it is declared now with this version of its chart, and its status says so.
+    pub fn released(&self, name: &str, version: &str) -> bool {
+        let object = helm_release(name).identity();
+        let declared = self.sim.cluster.declared(&object).map(|it| it.generation);
+        let known = self.sim.world().one(&object);
+        let last = known.and_then(|it| it.concluded.as_ref());
+        let is_ready = last.is_some_and(|it| {
+            it.ready && Some(it.generation) == declared && it.revision == version
+        });
+        is_ready && self.sim.says_ready(&object) == Some(true)
+    }
+
+    /// The revisions of a release in Helm's storage, and the state of each.
+    pub fn revisions(&self, release: &str) -> Vec<(i64, String)> {
+        let all = self.sim.cluster.records(NAMESPACE, release).all();
+        all.into_iter().map(|it| (it.version, it.status)).collect()
+    }
+
+    /// Whether nothing is left of a HelmRelease but what is to be kept.
+    pub fn is_uninstalled(&self, name: &str) -> bool {
+        let declared = |object: ObjectRef| self.sim.cluster.declared(&object).is_some();
+        let release = format!("{TARGET}/{name}");
+        let left = self.sim.cluster.lives().any(|(object, live)| {
+            live.release() == release
+                && !self.sim.excused.contains(object)
+                && !self.sim.is_stray(object, live)
+        });
+        !declared(helm_release(name))
+            && !declared(helm_chart(name))
+            && self.revisions(name).is_empty()
+            && !left
+    }
+
+    /// How often each hook was run, by its name.
+    pub fn hook_runs(&self) -> Vec<(&str, u32)> {
+        let hooks = self.sim.cluster.hooks.iter();
+        let mut runs: Vec<_> = hooks
+            .map(|((_, object), count)| (object.name.as_str(), *count))
+            .collect();
+        runs.sort_unstable();
+        runs
     }
 
     /// Somebody deletes an object.
@@ -163,6 +234,7 @@ impl Play {
             12 => sim.hear_badly()?,
             _ => sim.hear_late()?,
         }
+        sim.tell()?;
         sim.tend_watches(100)
     }
 
@@ -218,10 +290,11 @@ impl Play {
         is_ready && self.sim.says_ready(&object) == Some(true)
     }
 
-    /// What a Kustomization waits for, in one word.
+    /// What a Kustomization or a HelmRelease waits for, in one word.
     pub fn waits(&self, name: &str) -> String {
         let world = self.sim.world();
         let known = world.one(&kustomization(name).identity());
+        let known = known.or_else(|| world.one(&helm_release(name).identity()));
         known
             .and_then(|it| it.waiting.clone())
             .map(|(reason, _)| reason)
@@ -230,8 +303,13 @@ impl Play {
 
     /// How the last attempt of a Kustomization ended, in one word.
     pub fn reason(&self, name: &str) -> String {
+        self.reason_of(&kustomization(name))
+    }
+
+    /// How the last attempt of an object ended, in one word.
+    pub fn reason_of(&self, object: &ObjectRef) -> String {
         let world = self.sim.world();
-        let known = world.one(&kustomization(name).identity());
+        let known = world.one(&object.identity());
         known
             .and_then(|it| it.concluded.clone())
             .map(|last| last.reason)
@@ -250,8 +328,11 @@ impl Play {
     /// What the end looks like, apart from what differs from run to run.
     fn portrait(&self) -> Vec<String> {
         let lives = self.sim.cluster.lives();
+        // How often it was tried says what went wrong on the way.
         let lives = lives.filter(|(object, live)| {
-            !self.sim.excused.contains(object) && !self.sim.is_stray(object, live)
+            !self.sim.excused.contains(object)
+                && !self.sim.is_stray(object, live)
+                && !is_record(object)
         });
         let lives = lives.map(|(object, live)| {
             let fields = live.fields.iter().map(|(field, it)| (field, &it.value));
@@ -276,6 +357,8 @@ impl Play {
             self.quiet(QUIET_MINUTES);
         }
         held(self.sim.check_whole());
+        held(laws::check(&self.sim));
+        held(self.sim.check_told());
         Ended {
             portrait: (!self.restless).then(|| self.portrait()),
             records: self.sim.records(),

@@ -3,6 +3,7 @@
 //! Each is played in peace, in trouble by many seeds, and once for every single thing that can go wrong
 //! (`sweep`). Several are faults that Sieve, Acto and Anvil found in other controllers.
 
+mod alert;
 mod change;
 mod drift;
 mod engine;
@@ -10,8 +11,11 @@ mod hold;
 mod order;
 mod owner;
 mod prune;
+mod release;
+mod remedy;
 
 use crate::git::Manifest;
+use crate::helm::charts::Chart;
 use crate::play::Play;
 
 /// A story.
@@ -26,6 +30,26 @@ pub const ALL: &[(&str, Scenario)] = &[
     (
         "a_chain_comes_up_in_order_after_an_outage",
         order::a_chain_comes_up_in_order_after_an_outage,
+    ),
+    (
+        "a_chart_and_its_definition_are_released_at_once",
+        release::a_chart_and_its_definition_are_released_at_once,
+    ),
+    (
+        "a_chart_is_installed_and_upgraded",
+        release::a_chart_is_installed_and_upgraded,
+    ),
+    (
+        "a_chart_of_git_is_released_with_each_commit",
+        release::a_chart_of_git_is_released_with_each_commit,
+    ),
+    (
+        "a_chart_that_changes_midway_is_released_in_the_end",
+        release::a_chart_that_changes_midway_is_released_in_the_end,
+    ),
+    (
+        "a_chart_that_does_not_render_changes_nothing",
+        remedy::a_chart_that_does_not_render_changes_nothing,
     ),
     (
         "a_circle_of_dependencies_waits_and_costs_nothing",
@@ -88,8 +112,24 @@ pub const ALL: &[(&str, Scenario)] = &[
         engine::a_deposed_leader_writes_late_and_is_healed,
     ),
     (
+        "a_failed_install_is_uninstalled_and_tried_again",
+        remedy::a_failed_install_is_uninstalled_and_tried_again,
+    ),
+    (
         "a_failed_listing_prunes_and_repairs_nothing",
         prune::a_failed_listing_prunes_and_repairs_nothing,
+    ),
+    (
+        "a_failed_upgrade_is_rolled_back",
+        remedy::a_failed_upgrade_is_rolled_back,
+    ),
+    (
+        "a_failed_upgrade_is_tried_again_where_that_is_its_strategy",
+        remedy::a_failed_upgrade_is_tried_again_where_that_is_its_strategy,
+    ),
+    (
+        "a_failed_upgrade_is_uninstalled_where_that_is_asked_for",
+        remedy::a_failed_upgrade_is_uninstalled_where_that_is_asked_for,
     ),
     (
         "a_finalizer_that_nobody_takes_off_holds_up_nobody",
@@ -103,6 +143,22 @@ pub const ALL: &[(&str, Scenario)] = &[
     (
         "a_full_disk_stops_the_engine_and_nothing_is_assumed",
         engine::a_full_disk_stops_the_engine_and_nothing_is_assumed,
+    ),
+    (
+        "a_helm_chart_that_is_gone_is_made_again",
+        release::a_helm_chart_that_is_gone_is_made_again,
+    ),
+    (
+        "a_helm_chart_that_somebody_edits_is_set_back",
+        release::a_helm_chart_that_somebody_edits_is_set_back,
+    ),
+    (
+        "a_hook_left_of_an_earlier_revision_is_not_taken_for_run",
+        remedy::a_hook_left_of_an_earlier_revision_is_not_taken_for_run,
+    ),
+    (
+        "a_hook_that_fails_fails_the_upgrade_before_anything_is_applied",
+        remedy::a_hook_that_fails_fails_the_upgrade_before_anything_is_applied,
     ),
     (
         "a_kustomization_that_is_renamed_takes_its_objects_along",
@@ -123,6 +179,54 @@ pub const ALL: &[(&str, Scenario)] = &[
     (
         "a_namespace_that_does_not_end_fails_and_heals",
         order::a_namespace_that_does_not_end_fails_and_heals,
+    ),
+    (
+        "a_place_that_is_down_is_told_later_and_holds_up_no_other",
+        alert::a_place_that_is_down_is_told_later_and_holds_up_no_other,
+    ),
+    (
+        "a_place_that_refuses_is_not_asked_for_the_same_again",
+        alert::a_place_that_refuses_is_not_asked_for_the_same_again,
+    ),
+    (
+        "a_place_that_says_nothing_is_told_again",
+        alert::a_place_that_says_nothing_is_told_again,
+    ),
+    (
+        "a_release_follows_its_dependency",
+        release::a_release_follows_its_dependency,
+    ),
+    (
+        "a_release_of_helm_is_taken_over_without_an_upgrade",
+        release::a_release_of_helm_is_taken_over_without_an_upgrade,
+    ),
+    (
+        "a_release_of_helm_with_other_values_is_upgraded",
+        release::a_release_of_helm_with_other_values_is_upgraded,
+    ),
+    (
+        "a_release_survives_an_engine_without_its_state",
+        remedy::a_release_survives_an_engine_without_its_state,
+    ),
+    (
+        "a_release_that_a_dead_helm_left_is_unlocked",
+        release::a_release_that_a_dead_helm_left_is_unlocked,
+    ),
+    (
+        "a_release_that_is_renamed_takes_its_objects_along",
+        release::a_release_that_is_renamed_takes_its_objects_along,
+    ),
+    (
+        "a_release_that_moves_takes_its_objects_along",
+        release::a_release_that_moves_takes_its_objects_along,
+    ),
+    (
+        "a_repository_that_is_away_holds_nothing_up",
+        remedy::a_repository_that_is_away_holds_nothing_up,
+    ),
+    (
+        "a_rollback_behind_its_back_is_undone",
+        release::a_rollback_behind_its_back_is_undone,
     ),
     (
         "a_rollback_in_the_middle_of_a_rollout_goes_first",
@@ -149,6 +253,10 @@ pub const ALL: &[(&str, Scenario)] = &[
         engine::a_server_that_is_busy_is_asked_ever_more_slowly,
     ),
     (
+        "a_server_that_refuses_a_release_is_asked_again",
+        remedy::a_server_that_refuses_a_release_is_asked_again,
+    ),
+    (
         "a_source_deleted_midway_and_made_again_goes_on",
         change::a_source_deleted_midway_and_made_again_goes_on,
     ),
@@ -157,12 +265,20 @@ pub const ALL: &[(&str, Scenario)] = &[
         change::a_source_suspended_midway_brings_nothing_new,
     ),
     (
+        "a_test_that_fails_is_a_failure_of_its_release",
+        remedy::a_test_that_fails_is_a_failure_of_its_release,
+    ),
+    (
         "a_watch_that_is_lost_for_long_tells_what_became",
         engine::a_watch_that_is_lost_for_long_tells_what_became,
     ),
     (
         "a_webhook_that_refuses_for_an_hour_starves_nobody",
         engine::a_webhook_that_refuses_for_an_hour_starves_nobody,
+    ),
+    (
+        "an_alert_that_is_suspended_keeps_nothing_for_later",
+        alert::an_alert_that_is_suspended_keeps_nothing_for_later,
     ),
     (
         "an_apply_whose_answer_was_lost_leaves_nothing_behind",
@@ -179,6 +295,10 @@ pub const ALL: &[(&str, Scenario)] = &[
     (
         "an_engine_that_dies_while_it_recovers_recovers",
         engine::an_engine_that_dies_while_it_recovers_recovers,
+    ),
+    (
+        "an_engine_that_dies_while_it_tells_loses_nothing",
+        alert::an_engine_that_dies_while_it_tells_loses_nothing,
     ),
     (
         "an_engine_without_its_state_goes_on_as_if_nothing_was",
@@ -215,6 +335,14 @@ pub const ALL: &[(&str, Scenario)] = &[
     (
         "asked_by_hand_it_runs_once",
         change::asked_by_hand_it_runs_once,
+    ),
+    (
+        "deleted_midway_a_release_leaves_nothing",
+        release::deleted_midway_a_release_leaves_nothing,
+    ),
+    (
+        "deleted_while_suspended_a_release_stays",
+        release::deleted_while_suspended_a_release_stays,
     ),
     (
         "deletion_by_the_policy_orphan_leaves_the_objects",
@@ -257,8 +385,16 @@ pub const ALL: &[(&str, Scenario)] = &[
         drift::health_that_comes_and_goes_costs_no_write,
     ),
     (
+        "hooks_run_once_for_each_revision",
+        remedy::hooks_run_once_for_each_revision,
+    ),
+    (
         "made_again_under_its_name_it_owns_what_it_applies",
         change::made_again_under_its_name_it_owns_what_it_applies,
+    ),
+    (
+        "old_revisions_go_and_the_deployed_one_stays",
+        remedy::old_revisions_go_and_the_deployed_one_stays,
     ),
     (
         "one_made_again_under_its_name_is_anothers",
@@ -281,6 +417,18 @@ pub const ALL: &[(&str, Scenario)] = &[
         owner::one_who_takes_an_object_over_gets_it_for_a_while,
     ),
     (
+        "other_values_are_another_release",
+        release::other_values_are_another_release,
+    ),
+    (
+        "retries_end_and_what_was_released_stays",
+        remedy::retries_end_and_what_was_released_stays,
+    ),
+    (
+        "suspended_midway_a_release_ends_and_no_other_begins",
+        release::suspended_midway_a_release_ends_and_no_other_begins,
+    ),
+    (
         "suspended_midway_it_stops_and_resumed_it_ends",
         change::suspended_midway_it_stops_and_resumed_it_ends,
     ),
@@ -297,8 +445,28 @@ pub const ALL: &[(&str, Scenario)] = &[
         owner::two_owners_of_one_object_slow_down,
     ),
     (
+        "two_who_upgrade_at_a_time_do_not_overwrite_each_other",
+        release::two_who_upgrade_at_a_time_do_not_overwrite_each_other,
+    ),
+    (
+        "uninstalled_a_release_leaves_what_is_to_be_kept",
+        release::uninstalled_a_release_leaves_what_is_to_be_kept,
+    ),
+    (
+        "values_that_change_midway_are_released_in_the_end",
+        release::values_that_change_midway_are_released_in_the_end,
+    ),
+    (
+        "what_a_release_has_is_repaired_within_a_second",
+        release::what_a_release_has_is_repaired_within_a_second,
+    ),
+    (
         "what_an_earlier_engine_applied_is_taken_over_without_a_touch",
         owner::what_an_earlier_engine_applied_is_taken_over_without_a_touch,
+    ),
+    (
+        "what_becomes_of_a_release_is_told",
+        alert::what_becomes_of_a_release_is_told,
     ),
     (
         "what_cannot_change_is_made_again_where_that_is_allowed",
@@ -311,6 +479,10 @@ pub const ALL: &[(&str, Scenario)] = &[
     (
         "what_comes_back_while_it_is_pruned_is_there",
         prune::what_comes_back_while_it_is_pruned_is_there,
+    ),
+    (
+        "what_happens_is_told_in_order",
+        alert::what_happens_is_told_in_order,
     ),
     (
         "what_is_applied_over_another_is_as_if_it_were_new",
@@ -345,4 +517,13 @@ fn config(name: &str) -> Manifest {
 
 fn deployment(name: &str) -> Manifest {
     Manifest::new("Deployment", "default", name).with("data", "1")
+}
+
+/// A version of the chart `web`, whose values say a color.
+fn web(version: &str) -> Chart {
+    let objects = vec![
+        config("web").with("color", "$color"),
+        deployment("web").with("version", version),
+    ];
+    Chart::new("web", version, objects)
 }

@@ -28,10 +28,10 @@ impl Simulation {
         let (Some(engine), Some(known)) = (&self.engine, &self.known) else {
             return Ok(());
         };
-        // Only a record changes what has to be watched.
-        let head = self.log.head().offset;
+        // Only a record changes what has to be watched, or the first object of a kind.
+        let head = (self.log.head().offset, self.cluster.history.len());
         if self.tended != Some(head) {
-            self.ingest.tend(&engine.world(), known);
+            self.ingest.tend(&engine.world(), known, &self.cluster);
             self.tended = Some(head);
         }
         for watch in self.ingest.unlisted() {

@@ -7,7 +7,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fluvial_event::{Draft, Event, Id, ObjectRef, Offset, Record, TermStarted, Timestamp};
+use fluvial_api::helm_release::ReleaseSnapshot;
+use fluvial_event::{
+    Draft, Event, Id, ObjectRef, Offset, Record, ReleaseInspected, TermStarted, Timestamp, command,
+};
 use fluvial_ingest::Known;
 use fluvial_log::EventLog;
 use fluvial_log::memory::{MemoryBlobs, MemoryLog, MemoryState};
@@ -16,12 +19,16 @@ use fluvial_runtime::{Course, Order};
 
 use crate::checker::{Checker, copied};
 use crate::cluster::Cluster;
+use crate::cluster::records::Records;
 use crate::engine::Engine;
 use crate::executor::Faults;
 use crate::fault::{Boundaries, Crash, Fault, Then};
 use crate::git::Git;
+use crate::helm::charts::Charts;
+use crate::helm::helm_release;
 use crate::ingest::{Ingest, Watch};
 use crate::rng::Rng;
+use crate::told::Telling;
 use crate::users::kustomization;
 use crate::views::Views;
 use crate::wire;
@@ -34,15 +41,28 @@ pub(crate) struct Job {
     pub(crate) outcome: Option<Event>,
 }
 
+/// A command that a deposed leader still carries out.
+#[derive(Clone, Debug)]
+pub(crate) struct Late {
+    pub(crate) order: Order,
+    /// After how many commands of its successor.
+    pub(crate) after: usize,
+    /// What it had read of Helm's storage.
+    pub(crate) read: Records,
+}
+
 /// One run.
 pub struct Simulation {
     pub rng: Rng,
     pub now: Timestamp,
     pub git: Git,
+    pub charts: Charts,
     pub cluster: Cluster,
     pub faults: Faults,
+    /// Who is told what happens.
+    pub telling: Telling,
     pub(crate) checker: Checker,
-    views: Views,
+    pub(crate) views: Views,
     /// Prints what happens.
     pub trace: bool,
     /// The next append ends in this.
@@ -61,15 +81,15 @@ pub struct Simulation {
     pub(crate) engine: Option<Engine>,
     pub(crate) known: Option<Known>,
     pub(crate) ingest: Ingest,
-    /// The end of the log when watches were last begun and ended.
-    pub(crate) tended: Option<Offset>,
+    /// The end of the log, and how many kinds there were, when watches were last begun and ended.
+    pub(crate) tended: Option<(Offset, usize)>,
     /// A watch that missed something begins again at this time.
     pub(crate) relist: Option<(Timestamp, Watch)>,
     pub(crate) jobs: Vec<Job>,
     /// Outcomes of a deposed leader, which arrive late.
     pub(crate) late: Vec<(Id, Event)>,
-    /// What a deposed leader still does: the command, and after how many of its successor's.
-    pub(crate) deposed: Vec<(Order, usize)>,
+    /// What a deposed leader still does.
+    pub(crate) deposed: Vec<Late>,
     snapshot: Option<MemoryState>,
     lives: u64,
     /// The next lives that die before they say so.
@@ -88,12 +108,15 @@ impl Simulation {
     /// A world with nothing in it, whose chances follow from `seed`.
     pub fn new(seed: u64) -> Self {
         let followed = FOLLOWED.map(kustomization).into_iter();
+        let followed = followed.chain([helm_release("web")]);
         Self {
             rng: Rng::new(seed),
             now: Self::BEGIN,
             git: Git::default(),
+            charts: Charts::default(),
             cluster: Cluster::default(),
             faults: Faults::default(),
+            telling: Telling::default(),
             checker: Checker::default(),
             views: Views::new(followed),
             trace: false,
@@ -179,6 +202,7 @@ impl Simulation {
                 self.late.push((job.order.id, outcome));
             }
         }
+        self.telling.dies();
         self.ingest = Ingest::default();
         self.tended = None;
         self.known = None;
@@ -327,6 +351,7 @@ impl Simulation {
                     object,
                     &concluded.requested_at,
                     concluded.inventory.as_ref(),
+                    &concluded.release,
                 );
             }
         }
@@ -365,15 +390,34 @@ impl Simulation {
     }
 }
 
-/// Whether records say no more than that a source is as it was.
+/// Whether records say no more than that a source, or a release, is as it was.
 fn is_routine(records: &[Record]) -> bool {
-    records.iter().all(|record| {
-        let object = record.event.object();
-        object.is_some_and(|object| object.kind == "GitRepository")
-            && match &record.event {
-                Event::TimerFired(_) | Event::CommandIssued(_) | Event::SourceUnchanged(_) => true,
-                Event::Concluded(concluded) => concluded.ready,
-                _ => false,
-            }
+    records.iter().all(|record| match &record.event {
+        Event::TimerFired(_) | Event::SourceUnchanged(_) => true,
+        Event::ReleaseInspected(found) => is_as_it_was(found),
+        Event::CommandIssued(issued) => matches!(
+            issued.command.as_ref().and_then(|it| it.kind.as_ref()),
+            Some(
+                command::Kind::FetchGit(_)
+                    | command::Kind::FetchHelmRepository(_)
+                    | command::Kind::FetchHelmChart(_)
+                    | command::Kind::InspectRelease(_)
+            )
+        ),
+        Event::Concluded(concluded) => {
+            let kind = concluded.object.as_ref().map(|it| it.kind.as_str());
+            concluded.ready && kind != Some("Kustomization")
+        }
+        _ => false,
+    })
+}
+
+/// Whether a release is stored as it is to be.
+pub(crate) fn is_as_it_was(found: &ReleaseInspected) -> bool {
+    let stored: Option<ReleaseSnapshot> = serde_json::from_str(&found.stored).ok();
+    stored.is_some_and(|it| {
+        it.status == "deployed"
+            && it.chart_version == found.chart_version
+            && it.config_digest == found.config_digest
     })
 }

@@ -6,6 +6,7 @@ use std::convert::Infallible;
 use fluvial_event::{ObjectRef, Offset, Record};
 use fluvial_log::EventLog;
 use fluvial_log::memory::MemoryLog;
+use fluvial_view::alert::{Alerts, Due, Namespaces};
 use fluvial_view::history::History;
 use fluvial_view::notice::{Notice, Notices};
 use fluvial_view::status::Statuses;
@@ -29,10 +30,15 @@ struct Kept<V> {
 pub(crate) struct Views {
     statuses: Kept<Statuses>,
     notices: Kept<Notices>,
+    alerts: Kept<Alerts>,
     /// How often each was worth a notice.
     noticed: BTreeMap<ObjectRef, u64>,
     followed: Vec<ObjectRef>,
     histories: Vec<History>,
+}
+
+fn alerts() -> Alerts {
+    Alerts::new(Namespaces::Any)
 }
 
 fn statuses() -> Statuses {
@@ -81,6 +87,7 @@ impl Views {
         Self {
             statuses: Kept::new(statuses()),
             notices: Kept::new(Notices::default()),
+            alerts: Kept::new(alerts()),
             noticed: BTreeMap::new(),
             histories: followed.iter().map(history).collect(),
             followed,
@@ -92,6 +99,7 @@ impl Views {
         const RECORDS_BETWEEN: u64 = 97;
         self.statuses.view.apply(record);
         self.notices.view.apply(record);
+        self.alerts.view.apply(record);
         if let Some(Notice { object, .. }) = self.notices.view.latest() {
             *self.noticed.entry(object.identity()).or_default() += 1;
         }
@@ -101,13 +109,20 @@ impl Views {
         if record.offset.0.is_multiple_of(RECORDS_BETWEEN) {
             self.statuses.store(record.offset);
             self.notices.store(record.offset);
+            self.alerts.store(record.offset);
         }
     }
 
     /// The engine died: the views begin again from what they stored.
     pub(crate) fn restart(&mut self, log: &MemoryLog, fed: Offset) -> Result<(), String> {
         self.statuses.restore(statuses(), log, fed)?;
-        self.notices.restore(Notices::default(), log, fed)
+        self.notices.restore(Notices::default(), log, fed)?;
+        self.alerts.restore(alerts(), log, fed)
+    }
+
+    /// What each Alert has to tell next.
+    pub(crate) fn due(&self) -> impl Iterator<Item = Due<'_>> {
+        self.alerts.view.due()
     }
 
     /// Each view, rebuilt from the first record, says what the one that was followed says.
@@ -118,6 +133,7 @@ impl Views {
         }
         let said = |views: &Self| views.statuses.view.iter().collect::<Vec<_>>();
         same("statuses", &said(&rebuilt), &said(self))?;
+        same("alerts", &rebuilt.alerts.view, &self.alerts.view)?;
         same("notices", &rebuilt.noticed, &self.noticed)?;
         same("histories", &rebuilt.histories, &self.histories)
     }

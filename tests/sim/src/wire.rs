@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use fluvial_api::metadata::{self, annotation, label, marker};
+use fluvial_api::kinds::{self, Kind};
+use fluvial_api::metadata::{self, annotation, marker};
 use fluvial_api::{Rollback, rollback};
 use fluvial_apply::{Markers, Owner};
 use fluvial_event::{Health, ObjectRef};
@@ -12,6 +13,7 @@ use serde_json::{Map, Value, json};
 
 use crate::cluster::{Body, Declaration, ENGINE, Live, OWNER};
 use crate::git::Manifest;
+use crate::helm::{CONTROLLER, HELM, RELEASE};
 
 /// The key under which the simulated engine digests and seals.
 pub(crate) fn key() -> Key {
@@ -29,10 +31,7 @@ pub(crate) fn manifest(manifest: &Manifest) -> Value {
     let fields = manifest.fields.iter();
     let fields = fields.map(|(field, value)| (field.as_str(), value.as_str()));
     let mut object = written(&manifest.object(), fields);
-    let annotations = manifest.annotations();
-    if !annotations.is_empty() {
-        object["metadata"]["annotations"] = json!(annotations);
-    }
+    annotate(&mut object, &manifest.annotations());
     object
 }
 
@@ -41,6 +40,7 @@ pub(crate) fn read_manifest(value: &Value) -> Manifest {
     use fluvial_manifest::object;
     let (group, version) = object::group_version(object::api_version(value));
     let markers = Markers::of(value);
+    let release = Owner::release_of(value);
     let data = value["data"].as_object().into_iter().flatten();
     let mut manifest = Manifest {
         group: group.to_owned(),
@@ -51,14 +51,16 @@ pub(crate) fn read_manifest(value: &Value) -> Manifest {
         fields: data
             .map(|(field, it)| (field.clone(), it.as_str().unwrap_or_default().to_owned()))
             .collect(),
-        keep: markers.is_kept,
+        keep: markers.is_kept || release.as_ref().is_some_and(|it| it.keeps(value)),
         force: markers.is_forced,
         policy: object::annotation(value, marker::SSA)
             .unwrap_or_default()
             .to_owned(),
     };
-    if let Some(owner) = Owner::of(value) {
-        manifest = manifest.with(OWNER, &format!("{}/{}", owner.namespace, owner.name));
+    for (field, owner) in [(OWNER, Owner::of(value)), (RELEASE, release)] {
+        if let Some(owner) = owner {
+            manifest = manifest.with(field, &format!("{}/{}", owner.namespace, owner.name));
+        }
     }
     manifest
 }
@@ -81,9 +83,7 @@ pub(crate) fn live(object: &ObjectRef, live: &Live) -> Value {
     let fields = fields.map(|(field, it)| (field.as_str(), it.value.as_str()));
     let mut value = written(object, fields);
     identify(&mut value, &live.uid, live.version, live.deleting);
-    if !live.annotations.is_empty() {
-        value["metadata"]["annotations"] = json!(live.annotations);
-    }
+    annotate(&mut value, &live.annotations);
     let managers = managers(live);
     if !managers.is_empty() {
         value["metadata"]["managedFields"] = managers.into();
@@ -107,18 +107,28 @@ fn written<'a>(object: &ObjectRef, fields: impl Iterator<Item = (&'a str, &'a st
     }
     let mut data = Map::new();
     for (field, text) in fields {
-        if field != OWNER {
-            data.insert(field.into(), text.into());
-        } else if let Some((namespace, name)) = text.split_once('/') {
-            value["metadata"]["labels"] = json!({
-                label::KUSTOMIZATION_NAME: name, label::KUSTOMIZATION_NAMESPACE: namespace,
-            });
+        let owner = match field {
+            OWNER => Owner::kustomization,
+            RELEASE => Owner::release,
+            _ => {
+                data.insert(field.into(), text.into());
+                continue;
+            }
+        };
+        if let Some((namespace, name)) = text.split_once('/') {
+            owner(namespace, name).mark(&mut value);
         }
     }
     if !data.is_empty() {
         value["data"] = data.into();
     }
     value
+}
+
+fn annotate(value: &mut Value, annotations: &BTreeMap<String, String>) {
+    for (key, text) in annotations {
+        fluvial_manifest::object::set_annotation(value, key, text);
+    }
 }
 
 fn identify(value: &mut Value, uid: &str, version: u64, deleting: bool) {
@@ -133,14 +143,15 @@ fn identify(value: &mut Value, uid: &str, version: u64, deleting: bool) {
 fn managers(live: &Live) -> Vec<Value> {
     let mut by: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
     for (field, it) in &live.fields {
-        if field != OWNER {
+        if field != OWNER && field != RELEASE {
             let fields = by.entry(&it.manager).or_default();
             fields.insert(format!("f:{field}"), json!({}));
         }
     }
     by.into_iter()
         .map(|(manager, fields)| {
-            let operation = if manager == ENGINE { "Apply" } else { "Update" };
+            let is_apply = [ENGINE, CONTROLLER, HELM].contains(&manager);
+            let operation = if is_apply { "Apply" } else { "Update" };
             json!({
                 "manager": manager, "operation": operation, "fieldsType": "FieldsV1",
                 "time": "2027-01-15T08:00:00Z", "fieldsV1": {"f:data": fields},
@@ -168,6 +179,14 @@ fn work(object: &ObjectRef, health: Health, value: &mut Value) {
             value["spec"] = json!({"replicas": 1});
             value["status"] = status;
         }
+        "Job" if is_current || health == Health::Failed => {
+            let aspect = if is_current { "Complete" } else { "Failed" };
+            value["status"] = json!({"conditions": [{
+                "type": aspect, "status": "True", "reason": "BackoffLimitExceeded",
+                "message": "Job has reached the specified backoff limit",
+            }]});
+        }
+        "Job" => value["status"] = json!({"active": 1, "startTime": "2027-01-15T08:00:00Z"}),
         "CustomResourceDefinition" if is_current => {
             value["status"] = json!({"conditions": [
                 {"type": "NamesAccepted", "status": "True"},
@@ -179,15 +198,20 @@ fn work(object: &ObjectRef, health: Health, value: &mut Value) {
 }
 
 fn declared(object: &ObjectRef, declared: &Declaration) -> Value {
+    let kind = kinds::find(&object.group, &object.kind);
     let mut value = json!({
-        "apiVersion": format!("{}/v1", object.group),
+        "apiVersion": kind.map(Kind::api_version),
         "kind": object.kind,
         "metadata": {
             "name": object.name, "namespace": object.namespace, "generation": declared.generation,
         },
         "spec": declared.spec,
-        "status": {"lastHandledReconcileAt": declared.handled_at},
+        "status": declared.status,
     });
+    value["status"]["lastHandledReconcileAt"] = declared.handled_at.clone().into();
+    for (key, text) in &declared.labels {
+        fluvial_manifest::object::set_label(&mut value, key, text);
+    }
     identify(
         &mut value,
         &declared.uid,
@@ -236,6 +260,7 @@ mod tests {
             "ConfigMap",
             "CustomResourceDefinition",
             "Deployment",
+            "Job",
             "Namespace",
             "Widget",
         ] {
@@ -244,7 +269,8 @@ mod tests {
                 let mut cluster = Cluster::default();
                 cluster.put(&manifest);
                 let mut body = cluster.live(&manifest.object()).unwrap().clone();
-                let has_controller = matches!(kind, "Deployment" | "CustomResourceDefinition");
+                let has_controller =
+                    matches!(kind, "Deployment" | "Job" | "CustomResourceDefinition");
                 body.health = if has_controller {
                     health
                 } else {

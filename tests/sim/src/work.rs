@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use fluvial_event::{Command, Draft, Event, ObjectRef, Timestamp};
+use fluvial_event::{Command, Draft, Event, ObjectRef, Timestamp, command};
+use fluvial_reduce::{HelmRelease, Kustomization};
 
+use crate::cluster::records::Records;
 use crate::cluster::{Cluster, Live};
 use crate::executor::{Faults, Outside, requests};
 use crate::fault::{Answer, Fault, Then};
-use crate::simulation::{Job, Simulation};
+use crate::simulation::{Job, Late, Simulation, is_as_it_was};
 
 /// A certainty, in a thousand.
 const ALWAYS: usize = 1000;
@@ -23,7 +25,7 @@ impl Simulation {
                 1 => usize::MAX,
                 _ => self.rng.below(3),
             };
-            self.carry_out(&command, steps, self.faults);
+            self.carry_out(&command, steps, self.faults, None);
         }
         self.crash();
     }
@@ -36,8 +38,14 @@ impl Simulation {
         let orders = self.jobs.iter().filter(|job| job.outcome.is_none());
         let orders: Vec<_> = orders.map(|job| job.order.clone()).collect();
         for order in orders {
-            let later = self.boundaries.commands.len() + 1 + self.rng.below(6);
-            self.deposed.push((order, later));
+            let after = self.boundaries.commands.len() + 1 + self.rng.below(6);
+            let read = match &order.command.kind {
+                Some(command::Kind::StoreRelease(it)) => {
+                    self.cluster.records(&it.storage_namespace, &it.name)
+                }
+                _ => Records::default(),
+            };
+            self.deposed.push(Late { order, after, read });
         }
         self.crash();
     }
@@ -48,16 +56,17 @@ impl Simulation {
         let ripe = |later: usize| all || later <= now;
         let (due, rest) = std::mem::take(&mut self.deposed)
             .into_iter()
-            .partition(|(_, later)| ripe(*later));
+            .partition(|late: &Late| ripe(late.after));
         self.deposed = rest;
-        let due: Vec<(fluvial_runtime::Order, usize)> = due;
-        for (order, _) in due {
+        let due: Vec<Late> = due;
+        for Late { order, read, .. } in due {
             self.say(|| format!("a deposed leader's {}", order.command.name()));
             let uids = |cluster: &Cluster| -> BTreeSet<String> {
                 cluster.lives().map(|(_, live)| live.uid.clone()).collect()
             };
             let before = uids(&self.cluster);
-            let outcome = self.carry_out(&order.command, usize::MAX, self.faults);
+            let faults = self.faults;
+            let (outcome, _) = self.carry_out(&order.command, usize::MAX, faults, Some(read));
             let after = uids(&self.cluster);
             self.cluster
                 .strays
@@ -70,11 +79,20 @@ impl Simulation {
     /// Whether an object came from a deposed leader, and nobody owns it. Its successor cannot know of it, so
     /// it may stay; that an engine which lost its lease sends nothing more is what keeps it from being made.
     pub(crate) fn is_stray(&self, object: &ObjectRef, live: &Live) -> bool {
-        let mut all = self.checker.world().kustomizations().values();
-        self.cluster.strays.contains(&live.uid) && !all.any(|it| it.owned().contains(object))
+        let world = self.checker.world();
+        let owned = world.kustomizations().values().map(Kustomization::owned);
+        let mut owned = owned.chain(world.releases().values().map(HelmRelease::owned));
+        self.cluster.strays.contains(&live.uid) && !owned.any(|it| it.contains(object))
     }
 
-    fn carry_out(&mut self, command: &Command, steps: usize, faults: Faults) -> Event {
+    /// Carries the first `steps` requests of a command out; answers how many were made, too.
+    fn carry_out(
+        &mut self,
+        command: &Command,
+        steps: usize,
+        faults: Faults,
+        as_of: Option<Records>,
+    ) -> (Event, usize) {
         self.say(|| {
             let object = command.object().map(ToString::to_string);
             format!("{} of {object:?}", command.name())
@@ -83,11 +101,16 @@ impl Simulation {
             git: &self.git,
             cluster: &mut self.cluster,
             blobs: &self.blobs,
+            charts: &self.charts,
             log: &self.log,
             faults,
             rng: &mut self.rng,
+            left: 0,
+            asked: 0,
+            as_of,
         };
-        outside.execute(command, steps)
+        let outcome = outside.execute(command, steps);
+        (outcome, outside.asked)
     }
 
     /// A command is carried out, or the engine dies of it.
@@ -107,7 +130,7 @@ impl Simulation {
                     then: Then::Recovers,
                 });
                 self.boundaries.commands.push((0, false));
-                self.carry_out(&order.command, done, faults);
+                self.carry_out(&order.command, done, faults, None);
                 self.crash();
                 self.prepare(then);
                 return;
@@ -130,9 +153,13 @@ impl Simulation {
             )
             | None => {}
         }
-        let outcome = self.carry_out(&order.command, usize::MAX, faults);
-        let is_routine = matches!(outcome, Event::SourceUnchanged(_));
-        let effort = (requests(&order.command), is_routine);
+        let (outcome, asked) = self.carry_out(&order.command, usize::MAX, faults, None);
+        let is_routine = match &outcome {
+            Event::SourceUnchanged(_) => true,
+            Event::ReleaseInspected(found) => is_as_it_was(found),
+            _ => false,
+        };
+        let effort = (requests(&order.command).max(asked), is_routine);
         self.boundaries.commands.push(effort);
         self.jobs[index].outcome = Some(outcome);
     }
@@ -146,7 +173,10 @@ impl Simulation {
         let index = self.rng.below(self.jobs.len());
         if self.jobs[index].outcome.is_none() {
             self.effect(index);
-            return Ok(());
+            return match self.cluster.breaches.first() {
+                Some(why) => Err(why.clone()),
+                None => Ok(()),
+            };
         }
         let job = self.jobs.swap_remove(index);
         let Some(outcome) = job.outcome else {
@@ -186,6 +216,10 @@ impl Simulation {
             return Ok(false);
         }
         self.hear_all()?;
+        if self.tell()? {
+            self.pass(5);
+            return Ok(false);
+        }
         if !self.jobs.is_empty() {
             self.pass(5);
             self.work()?;
@@ -207,7 +241,8 @@ impl Simulation {
             return Ok(false);
         }
         let relist = self.relist.as_ref().map(|(at, _)| *at);
-        let next = [timer, relist, self.cluster.next_settling()];
+        let telling = self.telling.wakes.map(|at| self.when(at));
+        let next = [timer, relist, telling, self.cluster.next_settling()];
         let next = next.into_iter().flatten().min().unwrap_or(end);
         let next = next.min(end).max(self.now.plus_ms(1));
         self.now = next;
