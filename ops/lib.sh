@@ -123,11 +123,16 @@ cargo_install() {
         cargo install --locked --force --root "$FLUVIAL_CACHE" --version "$2" "$1"
 }
 
-# The programs of the test world. Two scripts at once take turns.
-build_controlplane_tools() {
+# Waits for its turn: two scripts at once do not build the same. Ends with `exec 9>&-`.
+take_turns() {
     mkdir -p "$FLUVIAL_CACHE"/{bin,stamp}
     exec 9>"$FLUVIAL_CACHE/lock"
     flock 9
+}
+
+# The programs of the test world.
+build_controlplane_tools() {
+    take_turns
     build controlplane "$(controlplane_version)" \
         "Kubernetes $KUBERNETES_VERSION, some ten minutes on two cores" build_controlplane
     build kwok $KWOK_VERSION "kwok $KWOK_VERSION" go_install sigs.k8s.io/kwok/cmd/kwok@v$KWOK_VERSION
@@ -136,8 +141,7 @@ build_controlplane_tools() {
 
 # The programs that only the tests need.
 build_test_tools() {
-    exec 9>"$FLUVIAL_CACHE/lock"
-    flock 9
+    take_turns
     build kustomize $KUSTOMIZE_VERSION "kustomize $KUSTOMIZE_VERSION" \
         go_install sigs.k8s.io/kustomize/kustomize/v5@v$KUSTOMIZE_VERSION
     build helm $HELM_VERSION "helm $HELM_VERSION" \
