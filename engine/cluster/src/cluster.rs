@@ -168,6 +168,12 @@ impl Cluster {
         self.resource(group, "", kind).await
     }
 
+    /// The same by any name that kubectl takes: `deploy`, `Deployment`, `deployments.apps`.
+    pub async fn called(&self, name: &str) -> Result<Arc<Resource>, Error> {
+        let found = self.shared.discovery.called(self, name).await;
+        found.map_err(|cause| Error::new(format!("find the kind {name}"), cause))
+    }
+
     /// Every version of every group and every kind in it: `apps/v1` and `apps/v1/Deployment`.
     pub async fn api_versions(&self) -> Result<Vec<String>, Error> {
         let names = self.shared.discovery.names(self).await;

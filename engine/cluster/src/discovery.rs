@@ -29,6 +29,8 @@ pub struct Resource {
     pub kind: String,
     /// The name in URLs and RBAC rules.
     pub plural: String,
+    /// What people also call it: the singular, and the short names.
+    pub aliases: Vec<String>,
     /// Whether its objects live in namespaces.
     pub namespaced: bool,
     /// Whether it has the subresource `status`.
@@ -44,6 +46,12 @@ impl Resource {
             return self.version.clone();
         }
         format!("{}/{}", self.group, self.version)
+    }
+
+    /// Whether it has this name, in small letters.
+    fn is_called(&self, name: &str) -> bool {
+        let mut aliases = self.aliases.iter();
+        name == self.plural || name == self.kind.to_lowercase() || aliases.any(|it| it == name)
     }
 
     /// Whether `verb` can be done with it.
@@ -130,6 +138,25 @@ impl Discovery {
             .ok_or_else(|| known.why_not(group, version, kind))
     }
 
+    /// The resource that people call so: `deploy`, `Deployment`, `deployments.apps`, `deployments.v1.apps`.
+    pub(crate) async fn called(
+        &self,
+        cluster: &Cluster,
+        name: &str,
+    ) -> Result<Arc<Resource>, Cause> {
+        if let Ok(resource) = self.known().called(name) {
+            return Ok(resource);
+        }
+        self.ask(cluster, Instant::now()).await?;
+        let known = self.known();
+        known.called(name).map_err(|message| {
+            if known.is_partial {
+                return known.why_not("", "", name);
+            }
+            Cause::UnknownKind { message }
+        })
+    }
+
     /// Every version of every group, and every kind in it, as Helm's charts ask for them: `apps/v1` and
     /// `apps/v1/Deployment`.
     pub(crate) async fn names(&self, cluster: &Cluster) -> Result<Vec<String>, Cause> {
@@ -203,6 +230,39 @@ impl Known {
         resources
             .find(|resource| resource.kind == kind)
             .map(Arc::clone)
+    }
+
+    /// The resource that people call so. A name that several groups have means the core group's.
+    fn called(&self, name: &str) -> Result<Arc<Resource>, String> {
+        let name = name.to_lowercase();
+        let (word, place) = name.split_once('.').unwrap_or((&name, ""));
+        let mut found: Vec<Arc<Resource>> = Vec::new();
+        for (group, known) in &self.groups {
+            let mut fitting = known.versions.iter().filter(|version| {
+                let with_version = format!("{}.{group}", version.name);
+                place.is_empty() || place == group || place == with_version
+            });
+            let resource = fitting.find_map(|version| {
+                let mut resources = version.resources.iter();
+                resources.find(|resource| resource.is_called(word))
+            });
+            found.extend(resource.map(Arc::clone));
+        }
+        let is_core = found.first().is_some_and(|it| it.group.is_empty());
+        match found.as_slice() {
+            [] => Err(format!(
+                "the server has no kind {name:?}; `kubectl api-resources` lists those that it has"
+            )),
+            [_, _, ..] if !is_core => {
+                let named = |it: &Arc<Resource>| format!("{}.{}", it.plural, it.group);
+                let all: Vec<_> = found.iter().map(named).collect();
+                Err(format!(
+                    "{name:?} may be any of {}: say which",
+                    all.join(", ")
+                ))
+            }
+            [first, ..] => Ok(Arc::clone(first)),
+        }
     }
 
     fn names(&self) -> Vec<String> {
@@ -296,6 +356,7 @@ fn read_version(group: &str, version: &Value) -> Version {
             version: name.clone(),
             kind: kind.to_owned(),
             plural: text(resource, "resource"),
+            aliases: aliases(resource),
             namespaced: resource["scope"] == "Namespaced",
             status: items(resource, "subresources").any(|sub| sub["subresource"] == "status"),
             verbs: items(resource, "verbs")
@@ -311,10 +372,83 @@ fn read_version(group: &str, version: &Value) -> Version {
     }
 }
 
+fn aliases(resource: &Value) -> Vec<String> {
+    let short = items(resource, "shortNames").filter_map(Value::as_str);
+    let all = resource["singularResource"]
+        .as_str()
+        .into_iter()
+        .chain(short);
+    all.map(str::to_lowercase).collect()
+}
+
 fn items<'a>(object: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
     object[key].as_array().into_iter().flatten()
 }
 
 fn text(object: &Value, key: &str) -> String {
     object[key].as_str().unwrap_or("").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// A group of the server with one version of these kinds: kind, plural, aliases.
+    fn group(name: &str, kinds: &[(&str, &str, &[&str])]) -> (String, Group) {
+        let resources = kinds.iter().map(|(kind, plural, short)| {
+            json!({
+                "resource": plural,
+                "responseKind": {"kind": kind},
+                "scope": "Namespaced",
+                "singularResource": kind.to_lowercase(),
+                "shortNames": short,
+            })
+        });
+        let version = json!({"version": "v1", "resources": resources.collect::<Vec<_>>()});
+        let versions = vec![read_version(name, &version)];
+        (name.to_owned(), Group { versions })
+    }
+
+    #[test]
+    fn a_kind_is_found_by_every_name_that_kubectl_knows() {
+        let groups = [
+            group(
+                "",
+                &[("Event", "events", &["ev"]), ("Pod", "pods", &["po"])],
+            ),
+            group("apps", &[("Deployment", "deployments", &["deploy"])]),
+            group("events.k8s.io", &[("Event", "events", &["ev"])]),
+            group("one.example", &[("Thing", "things", &[])]),
+            group("two.example", &[("Thing", "things", &[])]),
+        ];
+        let known = Known {
+            groups: BTreeMap::from(groups),
+            ..Known::default()
+        };
+        for (name, found) in [
+            ("deploy", "apps/Deployment"),
+            ("Deployment", "apps/Deployment"),
+            ("deployments", "apps/Deployment"),
+            ("deployments.apps", "apps/Deployment"),
+            ("deployments.v1.apps", "apps/Deployment"),
+            ("po", "/Pod"),
+            ("ev", "/Event"),
+            ("events.events.k8s.io", "events.k8s.io/Event"),
+            ("things.two.example", "two.example/Thing"),
+        ] {
+            let resource = known.called(name).unwrap();
+            let resource = format!("{}/{}", resource.group, resource.kind);
+            assert_eq!(resource, found, "{name}");
+        }
+        for (name, words) in [
+            ("thing", "things.one.example, things.two.example"),
+            ("deployments.v2.apps", "no kind"),
+            ("nonsense", "kubectl api-resources"),
+        ] {
+            let error = known.called(name).unwrap_err();
+            assert!(error.contains(words), "{name}: {error}");
+        }
+    }
 }

@@ -78,6 +78,7 @@ mod tests {
             version: "v1".into(),
             kind: String::new(),
             plural: plural.into(),
+            aliases: Vec::new(),
             namespaced,
             status: false,
             verbs: Vec::new(),

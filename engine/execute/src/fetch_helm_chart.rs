@@ -180,6 +180,7 @@ impl Executor {
             version: kind.version().into(),
             kind: kind.kind.into(),
             plural: kind.plural.into(),
+            aliases: Vec::new(),
             namespaced: true,
             status: true,
             verbs: vec!["list".into()],

@@ -11,8 +11,9 @@ use clap::{
 };
 
 use crate::commands::{
-    blame, build, check, completion, create, debug, delete, deliveries, diff, export, get, history,
-    install, log, reconcile, render, replay, rollback, run, suspend, uninstall, version, why,
+    blame, build, check, completion, create, debug, delete, deliveries, diff, events, export, get,
+    history, install, log, logs, reconcile, render, replay, rollback, run, stats, suspend, trace,
+    tree, uninstall, version, why,
 };
 use crate::connect::Globals;
 
@@ -56,18 +57,23 @@ pub(crate) enum Command {
     Delete(delete::DeleteArgs),
     Deliveries(deliveries::DeliveriesArgs),
     Diff(diff::DiffArgs),
+    Events(events::EventsArgs),
     Export(export::ExportArgs),
     Get(get::GetArgs),
     History(history::HistoryArgs),
     Install(install::InstallArgs),
     Log(log::LogArgs),
+    Logs(logs::LogsArgs),
     Reconcile(reconcile::ReconcileArgs),
     Render(render::RenderArgs),
     Replay(replay::ReplayArgs),
     Resume(suspend::ResumeArgs),
     Rollback(rollback::RollbackArgs),
     Run(run::RunArgs),
+    Stats(stats::StatsArgs),
     Suspend(suspend::SuspendArgs),
+    Trace(trace::TraceArgs),
+    Tree(tree::TreeArgs),
     Uninstall(uninstall::UninstallArgs),
     Version(version::VersionArgs),
     Why(why::WhyArgs),
@@ -89,31 +95,11 @@ enum OnlyRender {
 }
 
 /// Verbs of flux that are not here, and what to say instead.
-const ELSEWHERE: [(&str, &str); 7] = [
+const ELSEWHERE: [(&str, &str); 2] = [
     // sorted
     (
         "bootstrap",
         "commit your manifests, and run `fluvial install`, `fluvial create source git` and `fluvial create kustomization`",
-    ),
-    (
-        "events",
-        "`fluvial log tail --for KIND/NAME` has more than them; `kubectl events --for KIND/NAME` has them",
-    ),
-    (
-        "logs",
-        "`fluvial log tail --follow` tells the story as it happens",
-    ),
-    (
-        "stats",
-        "`fluvial get all -A` has every object and its state",
-    ),
-    (
-        "trace",
-        "`fluvial why KIND/NAME` goes back from an object to the commit, and says why nothing newer came",
-    ),
-    (
-        "tree",
-        "`fluvial get kustomizations -o yaml` has the inventories, and `fluvial why KIND/NAME` the way to one object",
     ),
     (
         "trigger",

@@ -10,17 +10,22 @@ pub(crate) mod debug;
 pub(crate) mod delete;
 pub(crate) mod deliveries;
 pub(crate) mod diff;
+pub(crate) mod events;
 pub(crate) mod export;
 pub(crate) mod get;
 pub(crate) mod history;
 pub(crate) mod install;
 pub(crate) mod log;
+pub(crate) mod logs;
 pub(crate) mod reconcile;
 pub(crate) mod render;
 pub(crate) mod replay;
 pub(crate) mod rollback;
 pub(crate) mod run;
+pub(crate) mod stats;
 pub(crate) mod suspend;
+pub(crate) mod trace;
+pub(crate) mod tree;
 pub(crate) mod uninstall;
 pub(crate) mod version;
 pub(crate) mod why;
@@ -45,18 +50,23 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Delete(args) => delete::run(&globals, &args).await,
         Command::Deliveries(args) => deliveries::run(&globals, &args),
         Command::Diff(args) => Ok(diff::run(&globals, &args).await),
+        Command::Events(args) => events::run(&globals, &args).await,
         Command::Export(args) => export::run(&globals, &args).await,
         Command::Get(args) => get::run(&globals, &args).await,
         Command::History(args) => history::run(&globals, &args),
         Command::Install(args) => install::run(&globals, &args).await,
         Command::Log(args) => log::run(&args),
+        Command::Logs(args) => logs::run(&globals, &args),
         Command::Reconcile(args) => reconcile::run(&globals, &args).await,
         Command::Render(args) => render::run(&globals, &args),
         Command::Replay(args) => replay::run(&args),
         Command::Resume(args) => suspend::resume(&globals, &args).await,
         Command::Rollback(args) => rollback::run(&globals, &args).await,
         Command::Run(args) => run::run(&globals, args).await,
+        Command::Stats(args) => stats::run(&globals, &args).await,
         Command::Suspend(args) => suspend::suspend(&globals, &args).await,
+        Command::Trace(args) => trace::run(&globals, &args).await,
+        Command::Tree(args) => tree::run(&globals, &args).await,
         Command::Uninstall(args) => uninstall::run(&globals, &args).await,
         Command::Version(args) => version::run(&args),
         Command::Why(args) => why::run(&globals, &args),

@@ -3,6 +3,7 @@
 //! Start at `cli.rs`, what can be typed; each command has a file in `commands/`. What is decided about
 //! a cluster, and what the log holds, is other crates' knowledge: here they are put together.
 
+mod age;
 mod cli;
 mod commands;
 mod connect;

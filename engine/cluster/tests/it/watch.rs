@@ -283,6 +283,7 @@ fn config_maps() -> Resource {
         version: "v1".into(),
         kind: "ConfigMap".into(),
         plural: "configmaps".into(),
+        aliases: Vec::new(),
         namespaced: true,
         status: false,
         verbs: Vec::new(),

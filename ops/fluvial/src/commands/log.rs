@@ -6,7 +6,6 @@ pub(crate) use line::said;
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand};
@@ -18,9 +17,6 @@ use fluvial_log::index::Index;
 use crate::data::DataArgs;
 use crate::output::{self, Plain};
 use crate::say;
-
-/// How often it is looked for more, when following a log that another process writes.
-const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// Read the log
 ///
@@ -120,7 +116,12 @@ fn tail(args: &TailArgs) -> Result<ExitCode> {
     }
     drop(memory);
     if args.follow {
-        follow(args, about.as_ref(), end.next())
+        args.read.data.follow(end.next(), |record| {
+            if about.as_ref().is_none_or(|about| about.fits(record)) {
+                print(record, args.read.output)?;
+            }
+            Ok(())
+        })
     } else {
         Ok(ExitCode::SUCCESS)
     }
@@ -140,24 +141,6 @@ fn newest(index: &Index<'_>, about: &About, limit: usize) -> Result<BTreeSet<Off
         newest.pop_first();
     }
     Ok(newest)
-}
-
-/// Prints what is appended from `next` on. The log is opened again only when its pin has moved.
-fn follow(args: &TailArgs, about: Option<&About>, mut next: Offset) -> Result<ExitCode> {
-    let data = args.read.data.data()?;
-    loop {
-        std::thread::sleep(LOOK_AGAIN);
-        if data.pinned()? < next {
-            continue;
-        }
-        for record in args.read.data.log()?.read(next) {
-            let record = record?;
-            next = record.offset.next();
-            if about.is_none_or(|about| about.fits(&record)) {
-                print(&record, args.read.output)?;
-            }
-        }
-    }
 }
 
 fn print(record: &Record, format: Option<Plain>) -> Result<()> {

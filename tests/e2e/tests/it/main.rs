@@ -29,6 +29,7 @@ mod seen;
 mod storage;
 mod takeover;
 mod tenants;
+mod verbs;
 
 use fluvial_e2e::{Leading, Stage, play};
 
@@ -50,6 +51,7 @@ fn a_commit_becomes_a_healthy_cluster() {
         seen::SCENARIOS,
         takeover::SCENARIOS,
         tenants::SCENARIOS,
+        verbs::SCENARIOS,
     ];
     play(&stage, &scenarios.concat());
     recovery::the_log_is_sound(&stage);
