@@ -17,6 +17,7 @@ KWOK_VERSION=0.8.0
 KUSTOMIZE_VERSION=5.8.2
 HELM_VERSION=4.3.1
 REGISTRY_VERSION=3.1.2
+KAFKA_VERSION=4.1.2 # as in tests/kafka/pom.xml
 NEXTEST_VERSION=0.9.151
 DENY_VERSION=0.20.2
 
@@ -42,7 +43,7 @@ quietly() {
 missing_packages() {
     local pair
     for pair in \
-        cc:gcc clang:clang cmake:cmake curl:curl git:git mold:mold pkg-config:pkg-config \
+        cc:gcc clang:clang cmake:cmake curl:curl git:git mold:mold mvn:maven pkg-config:pkg-config \
         setpriv:util-linux flock:util-linux shellcheck:shellcheck ssh-keygen:openssh-client /usr/sbin/sshd:openssh-server \
         /usr/sbin/exim4:exim4-daemon-light; do
         command -v "${pair%%:*}" >/dev/null || say "${pair##*:}"
@@ -51,6 +52,8 @@ missing_packages() {
     compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' >/dev/null ||
         compgen -G '/usr/lib/*/libclang*.so*' >/dev/null ||
         [[ -n ${LIBCLANG_PATH:-} ]] || say libclang-dev
+    # For librdkafka's TLS, as a static library.
+    compgen -G '/usr/lib/*/libssl.a' >/dev/null || say libssl-dev
     python_with_yaml >/dev/null || say python3-yaml
 }
 
@@ -110,6 +113,16 @@ build_controlplane() {
         mv "$FLUVIAL_CACHE/bin/controlplane.new" "$FLUVIAL_CACHE/bin/controlplane"
 }
 
+# Kafka's classes, and a program that runs one of them: kafka CLASS ARGUMENT….
+fetch_kafka() {
+    rm -rf "$FLUVIAL_CACHE/kafka"
+    mvn --quiet --batch-mode --file "$ROOT/tests/kafka/pom.xml" dependency:copy-dependencies \
+        -DoutputDirectory="$FLUVIAL_CACHE/kafka" -DincludeScope=runtime &&
+        printf '#!/bin/sh\nexec java $KAFKA_JVM_OPTS -cp "%s/*" "$@"\n' "$FLUVIAL_CACHE/kafka" \
+            >"$FLUVIAL_CACHE/bin/kafka" &&
+        chmod +x "$FLUVIAL_CACHE/bin/kafka"
+}
+
 # A hash of what the control plane is built from; its stages are read at run time.
 controlplane_version() {
     (cd "$ROOT/tests/controlplane" && cat -- *.go go.mod go.sum <(go env GOVERSION) |
@@ -148,6 +161,7 @@ build_test_tools() {
         go_install helm.sh/helm/v4/cmd/helm@v$HELM_VERSION
     build registry $REGISTRY_VERSION "registry $REGISTRY_VERSION (CNCF distribution)" \
         go_install github.com/distribution/distribution/v3/cmd/registry@v$REGISTRY_VERSION
+    build kafka $KAFKA_VERSION "Apache Kafka $KAFKA_VERSION, from Maven Central" fetch_kafka
     build cargo-nextest $NEXTEST_VERSION "cargo-nextest $NEXTEST_VERSION, a few minutes" \
         cargo_install cargo-nextest $NEXTEST_VERSION
     build cargo-deny $DENY_VERSION "cargo-deny $DENY_VERSION, a few minutes" \

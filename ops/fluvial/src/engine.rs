@@ -13,6 +13,7 @@ use fluvial_execute::Executor;
 use fluvial_ingest::Ingest;
 use fluvial_log::{EventLog, Key};
 use fluvial_log_rocksdb::{Data, Found, Mode, RocksLog, RocksState};
+use fluvial_publish::Target;
 use fluvial_reduce::World;
 use fluvial_render::Renderer;
 use fluvial_runtime::{Lanes, Runtime, dispatch};
@@ -36,6 +37,8 @@ pub(crate) struct Options {
     pub(crate) rendering: fluvial_render::Limits,
     /// Whether to render where the kernel cannot confine it.
     pub(crate) allow_unconfined: bool,
+    /// Where the story is published.
+    pub(crate) publish: Option<Target>,
 }
 
 /// The annotation of the Lease that pins the head of the log outside its volume.
@@ -94,7 +97,7 @@ pub(crate) async fn run(cluster: Cluster, options: Options) -> Result<()> {
     tasks.spawn(runtime.timers());
     tasks.spawn(index::follow(data.clone(), log.clone(), runtime.head()));
     tasks.spawn(snapshots(data, Arc::clone(&state), runtime.head()));
-    tell(&mut tasks, &cluster, &log, &state, &runtime, options.alerts);
+    tell(&mut tasks, &cluster, &log, &state, &runtime, &options);
 
     let ended = until_the_end(&runtime, told, leadership.as_mut(), &log).await;
     tasks.shutdown().await;
@@ -120,7 +123,7 @@ fn tell(
     log: &Arc<RocksLog>,
     state: &Arc<RocksState>,
     runtime: &Runtime,
-    alerts: Namespaces,
+    options: &Options,
 ) {
     let writeback = fluvial_writeback::run(
         cluster.clone(),
@@ -140,11 +143,20 @@ fn tell(
         state.clone(),
         runtime.producer(),
         runtime.head(),
-        alerts,
+        options.alerts,
     );
     tasks.spawn(async move {
         if let Err(error) = deliver.await {
             tracing::error!(%error, "Alerts are not told any more.");
+        }
+    });
+    let Some(target) = options.publish.clone() else {
+        return;
+    };
+    let publish = fluvial_publish::run(log.clone(), state.clone(), target, runtime.head());
+    tasks.spawn(async move {
+        if let Err(error) = publish.await {
+            tracing::error!(%error, "Nothing is published any more.");
         }
     });
 }

@@ -1,5 +1,6 @@
 //! One `fluvial run`, and the command line beside it.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Output};
@@ -30,6 +31,8 @@ pub struct Engine {
     /// Where its data is, unless beside its log.
     data: Option<PathBuf>,
     faults: Option<Faults>,
+    /// Which Kafka it publishes to.
+    publish: Option<String>,
     process: Mutex<Option<Process>>,
 }
 
@@ -44,6 +47,7 @@ impl Engine {
             leading,
             data: None,
             faults: None,
+            publish: None,
             process: Mutex::new(None),
         })
     }
@@ -66,6 +70,15 @@ impl Engine {
         }
     }
 
+    /// The same engine, which publishes to this Kafka.
+    #[must_use]
+    pub fn published_to(self, target: String) -> Self {
+        Self {
+            publish: Some(target),
+            ..self
+        }
+    }
+
     /// What it is subject to.
     ///
     /// # Panics
@@ -84,7 +97,7 @@ impl Engine {
             Leading::Alone => "--leader-election=false",
         };
         let (data, kubeconfig) = (self.data(), &self.kubeconfig);
-        let args = [
+        let mut args = vec![
             "run".as_ref(),
             "--data".as_ref(),
             data.as_os_str(),
@@ -92,6 +105,9 @@ impl Engine {
             kubeconfig.as_os_str(),
             election.as_ref(),
         ];
+        if let Some(target) = &self.publish {
+            args.extend(["--publish".as_ref(), OsStr::new(target)]);
+        }
         let environment = self.faults.iter().flat_map(Faults::environment);
         *process = Some(Process::start_with(
             &self.name,

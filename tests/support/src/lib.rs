@@ -6,7 +6,8 @@
 //! Fluvial: no crate of the engine is used, so none can be tested against itself.
 //!
 //! Start at [`ControlPlane::start`], [`GitServer::start`], [`SshServer::start`], [`MailServer::start`],
-//! [`ChartRepository::start`], [`Registry::start`], [`Inbox::start`] and [`wait`].
+//! [`ChartRepository::start`], [`Registry::start`], [`Kafka::start`],
+//! [`Inbox::start`] and [`wait`].
 
 mod certificates;
 mod charts;
@@ -14,6 +15,7 @@ mod controlplane;
 mod faults;
 mod git;
 mod inbox;
+mod kafka;
 mod mail;
 mod process;
 mod registry;
@@ -29,6 +31,7 @@ pub use faults::Faults;
 pub use git::repository::{Change, Repository};
 pub use git::server::{Access, GitServer, Transport};
 pub use inbox::{Answer, Inbox, Received};
+pub use kafka::{Consumed, Kafka};
 pub use mail::MailServer;
 pub use process::Process;
 pub use registry::Registry;

@@ -17,6 +17,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("lettre", &["sinks/deliver"]),
     ("prost", &["schemas/event"]),
     ("rcgen", &["tests/support"]),
+    ("rdkafka", &["sinks/publish"]),
     ("reqwest", &["engine/source"]),
     ("rocksdb", &["engine/log-rocksdb", "tests/bench"]),
     ("rustix", &["engine/render"]),

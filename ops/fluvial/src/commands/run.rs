@@ -5,8 +5,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use fluvial_deliver::Namespaces;
+use fluvial_publish::{Target, Values};
 use fluvial_render::Limits;
 
 use crate::cli::parse_duration;
@@ -18,6 +19,7 @@ use crate::engine;
 #[command(after_help = "Examples:
   fluvial run --data ./data
   fluvial run --data ./data --leader-election=false --kubeconfig ./kubeconfig
+  fluvial run --data ./data --publish kafka://broker:9092/prod --publish-config ./kafka.properties
 
 What it says on standard error is set by FLUVIAL_LOG: info (the default), debug, fluvial_ingest=debug, …
 It ends with exit status 0 when it is told to stop (SIGTERM, Ctrl-C), and with 1 when it loses the lead or
@@ -35,6 +37,62 @@ pub(crate) struct RunArgs {
     no_cross_namespace_refs: bool,
     #[command(flatten)]
     limits: Rendering,
+    #[command(flatten)]
+    publishing: Publishing,
+}
+
+/// The story on Kafka, for whoever wants to consume it.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Publishing")]
+struct Publishing {
+    /// Publish every record to this Kafka, at least once and in order for each object, on the topics PREFIX.events,
+    /// .decisions, .outcomes, .drift, .health and .state; PREFIX is fluvial, unless it is said
+    #[arg(
+        long,
+        env = "FLUVIAL_PUBLISH",
+        value_name = "kafka://HOST:PORT[/PREFIX]"
+    )]
+    publish: Option<Target>,
+    /// A file of properties for the connection: a line for each, name=value, by librdkafka's names
+    #[arg(
+        long,
+        env = "FLUVIAL_PUBLISH_CONFIG",
+        value_name = "FILE",
+        requires = "publish"
+    )]
+    publish_config: Option<PathBuf>,
+    /// How the values are written
+    #[arg(long, value_enum, default_value_t, requires = "publish")]
+    publish_values: PublishValues,
+}
+
+/// How the values of messages are written.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum PublishValues {
+    /// JSON
+    #[default]
+    Json,
+    /// Protobuf, by the messages in schemas/event/proto
+    Protobuf,
+}
+
+impl Publishing {
+    fn target(self) -> Result<Option<Target>> {
+        let values = match self.publish_values {
+            PublishValues::Json => Values::Json,
+            PublishValues::Protobuf => Values::Protobuf,
+        };
+        let Some(target) = self.publish.map(|it| it.with_values(values)) else {
+            return Ok(None);
+        };
+        let Some(file) = &self.publish_config else {
+            return Ok(Some(target));
+        };
+        let place = file.display();
+        let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {place}"))?;
+        let target = target.with_properties(&text);
+        Ok(Some(target.with_context(|| place.to_string())?))
+    }
 }
 
 /// How manifests are built: each in a process without rights, within limits.
@@ -92,6 +150,7 @@ pub(crate) async fn run(globals: &Globals, args: RunArgs) -> Result<ExitCode> {
             namespace: globals.namespace.clone(),
             rendering: args.limits.limits(),
             allow_unconfined: args.limits.allow_unconfined,
+            publish: args.publishing.target()?,
         },
     )
     .await?;

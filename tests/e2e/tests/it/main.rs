@@ -21,6 +21,7 @@ mod kills;
 mod local;
 mod manifests;
 mod outages;
+mod published;
 mod real;
 mod recovery;
 mod releases;
@@ -66,6 +67,11 @@ fn a_crash_anywhere_is_finished_after_the_restart() {
 #[test]
 fn alerts_are_told_whatever_happens() {
     alerts::all();
+}
+
+#[test]
+fn the_story_is_on_kafka_whoever_is_killed() {
+    published::whole_and_in_order();
 }
 
 #[test]
