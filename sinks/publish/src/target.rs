@@ -72,10 +72,7 @@ const OURS: [(&str, &str); 4] = [
         "nothing counts as published before all replicas have it",
     ),
     ("bootstrap.servers", "the brokers are those of --publish"),
-    (
-        "enable.idempotence",
-        "the order of the records depends on it",
-    ),
+    ("enable.idempotence", "the order depends on it"),
     ("transactional.id", "records are published one by one"),
 ];
 
