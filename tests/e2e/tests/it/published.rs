@@ -1,6 +1,8 @@
 //! The story on a real Kafka, read by Kafka's own consumer: whole and in order, whoever is killed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
 
 use fluvial_e2e::{Leading, PATIENCE, Scene, Stage, condition, text};
 use fluvial_support::{Consumed, Kafka, wait};
@@ -61,6 +63,7 @@ pub(crate) fn whole_and_in_order() {
         assert_eq!(message.headers["ce_subject"], message.key, "{message:?}");
         assert!(!format!("{message:?}").contains(SECRET), "{message:?}");
     }
+    each_is_as_its_schema_says(&events);
     let sources: BTreeSet<_> = events.iter().map(|it| &it.headers["ce_source"]).collect();
     assert_eq!(sources.len(), 1, "{sources:?}");
 
@@ -108,6 +111,21 @@ fn published(kafka: &Kafka, stage: &Stage) -> Vec<Consumed> {
         }
     }
     messages
+}
+
+fn each_is_as_its_schema_says(messages: &[Consumed]) {
+    let schemas = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schemas/json");
+    let mut validators = BTreeMap::new();
+    for message in messages {
+        let name = message.headers["ce_type"].trim_start_matches("dev.fluvial.");
+        let validator = validators.entry(name).or_insert_with(|| {
+            let text = fs::read_to_string(schemas.join(format!("{name}.json"))).unwrap();
+            jsonschema::validator_for(&serde_json::from_str(&text).unwrap()).unwrap()
+        });
+        let value: Value = serde_json::from_str(message.value.as_ref().unwrap()).unwrap();
+        validator.validate(&value).unwrap();
+    }
+    assert!(validators.len() > 5, "{:?}", validators.keys());
 }
 
 fn offset(message: &Consumed) -> u64 {
