@@ -138,7 +138,7 @@ fn flux2_kustomize_helm_example(scene: &Scene<'_>) {
             "OCIRepository",
             "envoy-gateway-system",
             "gateway-helm",
-            "OCIArtifactPullFailed",
+            "ReadOperationFailed",
         ),
     ] {
         says(scene, (kind, namespace, name), reason);
