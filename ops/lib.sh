@@ -43,7 +43,7 @@ quietly() {
 missing_packages() {
     local pair
     for pair in \
-        cc:gcc clang:clang cmake:cmake curl:curl git:git mold:mold mvn:maven pkg-config:pkg-config \
+        cc:gcc clang:clang cmake:cmake curl:curl git:git java:default-jre-headless mold:mold mvn:maven pkg-config:pkg-config \
         setpriv:util-linux flock:util-linux shellcheck:shellcheck ssh-keygen:openssh-client /usr/sbin/sshd:openssh-server \
         /usr/sbin/exim4:exim4-daemon-light; do
         command -v "${pair%%:*}" >/dev/null || say "${pair##*:}"
@@ -118,8 +118,10 @@ fetch_kafka() {
     rm -rf "$FLUVIAL_CACHE/kafka"
     mvn --quiet --batch-mode --file "$ROOT/tests/kafka/pom.xml" dependency:copy-dependencies \
         -DoutputDirectory="$FLUVIAL_CACHE/kafka" -DincludeScope=runtime &&
-        printf '#!/bin/sh\nexec java $KAFKA_JVM_OPTS -cp "%s/*" "$@"\n' "$FLUVIAL_CACHE/kafka" \
-            >"$FLUVIAL_CACHE/bin/kafka" &&
+        cat >"$FLUVIAL_CACHE/bin/kafka" <<'END' &&
+#!/bin/sh
+exec java $KAFKA_JVM_OPTS -cp "$(dirname "$0")/../kafka/*" "$@"
+END
         chmod +x "$FLUVIAL_CACHE/bin/kafka"
 }
 
