@@ -122,25 +122,31 @@ impl Executor {
     /// Stores each manifest, before any record names it.
     async fn store(&self, objects: Vec<Object>) -> Result<Vec<Rendered>, Trouble> {
         let blobs = self.blobs.clone();
-        tokio::task::spawn_blocking(move || {
-            let mut rendered = Vec::with_capacity(objects.len());
-            for (stage, number) in order::stages(objects, &BTreeSet::new())
-                .into_iter()
-                .zip(1..)
-            {
-                for object in stage.objects {
-                    let manifest = blobs.put(&canonical(&object.value))?.to_string();
-                    rendered.push(describe(&object, manifest, number));
-                }
-            }
-            Ok(rendered)
-        })
-        .await?
+        tokio::task::spawn_blocking(move || Ok(rendered(objects, |bytes| blobs.put(bytes))?))
+            .await?
     }
 }
 
+/// The objects of a set, each under the name that `put` gives its manifest, in stages.
+pub fn rendered<E>(
+    objects: Vec<Object>,
+    mut put: impl FnMut(&[u8]) -> Result<Digest, E>,
+) -> Result<Vec<Rendered>, E> {
+    let mut rendered = Vec::with_capacity(objects.len());
+    for (stage, number) in order::stages(objects, &BTreeSet::new())
+        .into_iter()
+        .zip(1..)
+    {
+        for object in stage.objects {
+            let manifest = put(&canonical(&object.value))?.to_string();
+            rendered.push(describe(&object, manifest, number));
+        }
+    }
+    Ok(rendered)
+}
+
 /// A field that would change what is applied, and that this version does not know how to honour.
-fn unsupported(spec: &KustomizationSpec) -> Option<&'static str> {
+pub fn unsupported(spec: &KustomizationSpec) -> Option<&'static str> {
     if spec.decryption.is_some() {
         Some("decryption")
     } else if spec.kube_config.is_some() {
@@ -178,7 +184,7 @@ fn describe(object: &Object, manifest: String, stage: u32) -> Rendered {
 }
 
 /// The digest of a set: names and manifests, in order.
-pub(crate) fn digest(objects: &[Rendered]) -> String {
+pub fn digest(objects: &[Rendered]) -> String {
     let lines: Vec<_> = objects
         .iter()
         .map(|rendered| {

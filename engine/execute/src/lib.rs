@@ -7,7 +7,7 @@
 //! is another's; no event carries a secret; a tenant's objects are touched as the tenant only.
 
 mod apply;
-mod build;
+pub mod build;
 pub mod data;
 mod declare_chart;
 mod fetch_git;

@@ -189,7 +189,7 @@ fn is_unread(spec: &[u8], invalid: &str) -> bool {
 }
 
 /// The declared part of an object. What cannot be read is said with the object, and decides nothing.
-fn read(kind: &Kind, object: &Value) -> ResourceObserved {
+pub fn read(kind: &Kind, object: &Value) -> ResourceObserved {
     let (spec, invalid) = match spec(kind, object) {
         Ok(spec) => (spec, String::new()),
         Err(error) if may_hold_credentials(kind) => (UNREAD.to_vec(), error),

@@ -19,7 +19,7 @@ mod live;
 #[cfg(feature = "kubernetes")]
 mod watch;
 
-pub use declared::watched;
+pub use declared::{read as observed, watched};
 pub use hear::{Heard, Known, Listener};
 pub use live::{Scope, wanted};
 #[cfg(feature = "kubernetes")]

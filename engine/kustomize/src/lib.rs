@@ -85,6 +85,7 @@ use loader::Loader;
 use remote::Asked;
 pub use remote::{Brought, Remote, Remotes, Repository};
 use resource::{Resource, check_annotation_key};
+pub use schema::has_no_namespace;
 use sort::SortOptions;
 pub use substitute::substitute;
 use target::Target;

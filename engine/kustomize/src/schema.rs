@@ -40,6 +40,16 @@ pub(crate) fn is_cluster_scoped(gvk: &Gvk) -> bool {
         .any(|api_version| object::group_version(api_version) == (&gvk.group, &gvk.version))
 }
 
+/// Whether Kubernetes itself has this kind, and its objects have no namespace.
+pub fn has_no_namespace(api_version: &str, kind: &str) -> bool {
+    let (group, version) = object::group_version(api_version);
+    is_cluster_scoped(&Gvk {
+        group: group.to_owned(),
+        version: version.to_owned(),
+        kind: kind.to_owned(),
+    })
+}
+
 /// `APIVERSION/KIND`.
 fn entry(gvk: &Gvk) -> String {
     if gvk.group.is_empty() {

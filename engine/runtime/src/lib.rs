@@ -4,7 +4,7 @@
 //! follows, and says what is durable. The simulator drives it as it is. [`Runtime`] gives it the log's
 //! thread, the clock and the timers; [`dispatch`] carries commands to an executor and brings their
 //! outcomes back. [`replay`] folds a log again and compares what it decided with what would be decided
-//! today.
+//! today; a [`Rehearsal`] goes on after it, in memory.
 //!
 //! Invariants: a decision stands right behind the record that it follows from; a command is handed out
 //! only after it is durable; state is stored with the offset that it goes up to, without a gap.
@@ -13,6 +13,7 @@ mod clock;
 mod core;
 mod dispatch;
 mod recover;
+mod rehearse;
 pub mod replay;
 mod runtime;
 
@@ -20,6 +21,7 @@ pub use clock::{Course, now};
 pub use core::{Core, Outlet};
 pub use dispatch::{Lanes, dispatch};
 pub use recover::{Recovered, recover};
+pub use rehearse::Rehearsal;
 pub use runtime::{Order, Runtime};
 
 /// What stops the loop.

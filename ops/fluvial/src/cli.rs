@@ -13,7 +13,7 @@ use clap::{
 use crate::commands::{
     blame, build, check, completion, create, debug, delete, deliveries, diff, events, export, get,
     history, install, log, logs, reconcile, render, replay, rollback, run, stats, suspend, trace,
-    tree, uninstall, version, why,
+    tree, uninstall, version, what_if, why,
 };
 use crate::connect::Globals;
 
@@ -32,6 +32,7 @@ use crate::connect::Globals;
   fluvial why deployment/podinfo -n apps --data ./data
   fluvial blame deployment/podinfo spec.replicas --data ./data
   fluvial diff 2h now --data ./data
+  fluvial what-if HEAD --data ./data       # before it is merged
   fluvial rollback kustomization/app --to 2h --data ./data
   fluvial log verify --data ./data"
 )]
@@ -76,6 +77,7 @@ pub(crate) enum Command {
     Tree(tree::TreeArgs),
     Uninstall(uninstall::UninstallArgs),
     Version(version::VersionArgs),
+    WhatIf(what_if::WhatIfArgs),
     Why(why::WhyArgs),
 }
 

@@ -28,6 +28,7 @@ pub(crate) mod trace;
 pub(crate) mod tree;
 pub(crate) mod uninstall;
 pub(crate) mod version;
+pub(crate) mod what_if;
 pub(crate) mod why;
 
 use std::process::ExitCode;
@@ -69,6 +70,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Tree(args) => tree::run(&globals, &args).await,
         Command::Uninstall(args) => uninstall::run(&globals, &args).await,
         Command::Version(args) => version::run(&args),
+        Command::WhatIf(args) => Ok(what_if::run(&globals, &args).await),
         Command::Why(args) => why::run(&globals, &args),
     }
 }

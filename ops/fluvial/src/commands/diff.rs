@@ -6,7 +6,7 @@ mod helm_release;
 mod kustomization;
 mod live;
 mod positions;
-mod print;
+pub(crate) mod print;
 mod report;
 mod sets;
 

@@ -20,10 +20,14 @@ use crate::table::Table;
 /// Reads from the first record on, needs no cluster, changes nothing, and may run beside the engine.
 /// Exits with 1 if a decision differs.
 #[derive(Args, Debug)]
-#[command(after_help = "Examples:
+#[command(
+    visible_alias = "rehearse",
+    after_help = "Examples:
   fluvial replay --data ./data
   fluvial replay --data ./data --from 100 --to 200
-  fluvial replay --data ./data -o json")]
+  fluvial rehearse --data ./data            # with a new version, before it is rolled out
+  fluvial replay --data ./data -o json"
+)]
 pub(crate) struct ReplayArgs {
     /// Compare from this offset on; what is before is folded only
     #[arg(long, default_value_t = 1, value_name = "OFFSET")]

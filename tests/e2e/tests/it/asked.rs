@@ -221,7 +221,7 @@ fn why(scene: &Scene<'_>, object: &str) -> Value {
 }
 
 /// The exit code of a command that reads the log, and all that it said.
-fn asked(scene: &Scene<'_>, args: &[&str]) -> (i32, String) {
+pub(crate) fn asked(scene: &Scene<'_>, args: &[&str]) -> (i32, String) {
     let args = [args, &["-n", &scene.namespace]].concat();
     scene.stage.engine.exit_of_data(&args).unwrap()
 }

@@ -31,6 +31,7 @@ mod storage;
 mod takeover;
 mod tenants;
 mod verbs;
+mod what_if;
 
 use fluvial_e2e::{Leading, Stage, play};
 
@@ -53,6 +54,7 @@ fn a_commit_becomes_a_healthy_cluster() {
         takeover::SCENARIOS,
         tenants::SCENARIOS,
         verbs::SCENARIOS,
+        what_if::SCENARIOS,
     ];
     play(&stage, &scenarios.concat());
     recovery::the_log_is_sound(&stage);
