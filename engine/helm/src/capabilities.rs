@@ -73,10 +73,6 @@ impl KubeVersion {
             minor: (*minor).to_owned(),
         })
     }
-
-    fn value(&self) -> Value {
-        Value::Object(Rc::new(self.clone()))
-    }
 }
 
 impl Object for KubeVersion {
@@ -113,28 +109,36 @@ const NO_PARAMETERS: Signature = Signature {
     variadic: false,
 };
 
-impl Object for Capabilities {
+impl Capabilities {
+    /// What templates see, made once for all of them.
+    pub(crate) fn value(&self) -> Value {
+        let versions = VersionSet(self.api_versions.clone());
+        Value::Object(Rc::new(Shown([
+            (
+                "KubeVersion",
+                Value::Object(Rc::new(self.kube_version.clone())),
+            ),
+            ("APIVersions", Value::Object(Rc::new(versions))),
+            ("HelmVersion", Value::Object(Rc::new(BuildInfo))),
+        ])))
+    }
+}
+
+/// `.Capabilities`, as templates see it.
+struct Shown([(&'static str, Value); 3]);
+
+impl Object for Shown {
     fn type_name(&self) -> String {
         "*common.Capabilities".to_owned()
     }
 
     fn fields(&self) -> Vec<(&'static str, Value)> {
-        let versions = VersionSet(self.api_versions.clone());
-        vec![
-            ("KubeVersion", self.kube_version.value()),
-            ("APIVersions", Value::Object(Rc::new(versions))),
-            ("HelmVersion", Value::Object(Rc::new(BuildInfo))),
-        ]
+        self.0.to_vec()
     }
 
     fn field(&self, name: &str) -> Option<Value> {
-        match name {
-            "KubeVersion" => Some(self.kube_version.value()),
-            _ => self
-                .fields()
-                .into_iter()
-                .find_map(|(own, value)| (own == name).then_some(value)),
-        }
+        let own = self.0.iter().find(|(own, _)| *own == name);
+        own.map(|(_, value)| value.clone())
     }
 }
 

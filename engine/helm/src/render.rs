@@ -229,10 +229,7 @@ fn top(values: Map, options: &Options) -> Map {
     release.insert("Service", "Helm".into());
     let top = Map::new();
     top.insert("Release", release.into());
-    top.insert(
-        "Capabilities",
-        Value::Object(Rc::new(options.capabilities.clone())),
-    );
+    top.insert("Capabilities", options.capabilities.value());
     top.insert("Values", values.into());
     top
 }

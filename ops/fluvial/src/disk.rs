@@ -151,6 +151,8 @@ struct Reader {
     /// Plugin configurations: what they name is relative to the kustomization that uses them.
     plugins: BTreeSet<String>,
     dirs: VecDeque<PathBuf>,
+    /// Directories that no link leads to: what is in one is where its path says, unless it is a link itself.
+    real: BTreeSet<PathBuf>,
 }
 
 impl Reader {
@@ -161,6 +163,7 @@ impl Reader {
             seen_dirs: BTreeSet::new(),
             plugins: BTreeSet::new(),
             dirs: VecDeque::from([root.to_owned()]),
+            real: root.ancestors().map(Path::to_owned).collect(),
         }
     }
 
@@ -168,6 +171,7 @@ impl Reader {
     fn read(&mut self) -> io::Result<()> {
         while let Some(dir) = self.dirs.pop_front() {
             if self.seen_dirs.insert(dir.clone()) {
+                self.real.insert(dir.clone());
                 self.dir(&dir)?;
             }
             if self.dirs.is_empty() {
@@ -269,9 +273,16 @@ impl Reader {
         Ok(bytes)
     }
 
-    /// Stores the links on the way to `path`, and says where they lead.
+    /// Stores the links on the way to `path`, which is normal, and says where they lead.
     fn link(&mut self, path: &Path) -> io::Result<PathBuf> {
+        // To ask about every part of each path takes longer than to read the file.
+        let is_in_real = path.parent().is_some_and(|it| self.real.contains(it));
+        if is_in_real && !path.symlink_metadata()?.is_symlink() {
+            return Ok(path.to_owned());
+        }
         let real = path.canonicalize()?;
+        self.real
+            .extend(real.ancestors().skip(1).map(Path::to_owned));
         if real == path {
             return Ok(real);
         }

@@ -130,7 +130,10 @@ impl<'t> Lexer<'t> {
             line: self.start_line,
             text: Cow::Borrowed(self.piece()),
         };
-        self.line += newlines(self.piece());
+        // No other piece goes over the end of a line.
+        if matches!(form, Form::Text | Form::Space | Form::RawString) {
+            self.line += newlines(self.piece());
+        }
         self.start = self.position;
         self.start_line = self.line;
         token
@@ -160,7 +163,7 @@ impl<'t> Lexer<'t> {
 
     /// Text up to an action, an action's beginning, or `None` after a comment.
     fn text(&mut self) -> Option<Token<'t>> {
-        let Some(length) = self.rest().find("{{") else {
+        let Some(length) = memchr::memmem::find(self.rest().as_bytes(), b"{{") else {
             self.position = self.input.len();
             let form = if self.position > self.start {
                 Form::Text
@@ -344,6 +347,9 @@ impl<'t> Lexer<'t> {
     }
 
     fn letters(&mut self) {
+        let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+        let plain = self.rest().bytes().take_while(|byte| is_plain(byte));
+        self.position += plain.count();
         let rest = self.rest();
         self.position += rest
             .find(|each| !is_alphanumeric(each))
@@ -464,7 +470,7 @@ impl<'t> Lexer<'t> {
 }
 
 fn newlines(text: &str) -> usize {
-    text.bytes().filter(|&byte| byte == b'\n').count()
+    memchr::memchr_iter(b'\n', text.as_bytes()).count()
 }
 
 /// Whether what follows `{{` trims the text before it.

@@ -38,7 +38,7 @@ pub(super) fn build(
     charts: Option<Charts<'_>>,
     allow_remote: bool,
 ) -> Result<Vec<Value>> {
-    let cache = tempfile::tempdir().context("cannot make a folder for git's objects")?;
+    let mut cache = None;
     let mut remotes = Remotes::new();
     loop {
         let means = Means {
@@ -54,8 +54,14 @@ pub(super) fn build(
         if remotes.len() + needs.len() > REMOTES_MAX {
             bail!("cannot fetch what is remote: the build names more than {REMOTES_MAX} URLs");
         }
+        let folder = match &mut cache {
+            Some(folder) => folder,
+            none => {
+                none.insert(tempfile::tempdir().context("cannot make a folder for git's objects")?)
+            }
+        };
         for remote in needs {
-            let brought = bring(&remote, cache.path())
+            let brought = bring(&remote, folder.path())
                 .with_context(|| format!("cannot fetch {:?}", remote.url))?;
             remotes.insert(remote.url, brought);
         }
