@@ -66,12 +66,11 @@ pub(super) fn nothing_is_lost(scene: &Scene<'_>) {
     for app in 0..APPS {
         scene.deployed(&format!("app-{app}"));
     }
-    let delivered = everything_is_told(scene, &inbox);
+    let (delivered, requests) = everything_is_told(scene, &inbox);
     assert!(
         delivered.values().all(|count| *count == 1),
         "told twice on record: {delivered:?}"
     );
-    let requests = inbox.received().len();
     let told = delivered.len();
     let duplicates = requests - told;
     println!(
@@ -106,8 +105,9 @@ fn on_record_as_delivered(scene: &Scene<'_>) -> BTreeMap<String, usize> {
 }
 
 /// Waits until what arrived and what is on record is the same, and no less than there are Events, which
-/// are written of the same notices, at most once.
-fn everything_is_told(scene: &Scene<'_>, inbox: &Inbox) -> BTreeMap<String, usize> {
+/// are written of the same notices, at most once. Returns what is on record, and how many requests it took:
+/// counted later, they could be of what was told since.
+fn everything_is_told(scene: &Scene<'_>, inbox: &Inbox) -> (BTreeMap<String, usize>, usize) {
     wait("everything to be told and recorded", PATIENCE * 3, || {
         let received = inbox.received();
         let ids = received.iter().map(|it| it.headers["webhook-id"].clone());
@@ -119,7 +119,7 @@ fn everything_is_told(scene: &Scene<'_>, inbox: &Inbox) -> BTreeMap<String, usiz
             .filter(|it| it.body.contains("Reconciliation finished"));
         let is_same = sent.iter().eq(told.keys());
         if is_same && told.len() >= events.len() && last.count() >= APPS {
-            Ok(told)
+            Ok((told, received.len()))
         } else {
             let (sent, told, events) = (sent.len(), told.len(), events.len());
             Err(format!("{sent} sent, {told} recorded, {events} Events"))
