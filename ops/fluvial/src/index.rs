@@ -3,13 +3,14 @@
 //! What an index is, is `fluvial-log`'s business.
 
 use std::io::IsTerminal as _;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use fluvial_event::{Digest, ObjectRef, Offset, Record, Rendered, Role};
 use fluvial_log::index::{Index, IndexStore, step};
-use fluvial_log::{BlobStore, EventLog as _};
+use fluvial_log::{BlobStore, EventLog};
 use fluvial_log_rocksdb::{Data, Mode, RocksIndex, RocksLog};
 use fluvial_manifest::Value;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -72,6 +73,35 @@ impl Memory {
         bar.finish_and_clear();
         index.context("run `fluvial log verify` to see what is wrong")
     }
+}
+
+/// Records from `last` back to `first`, the newest first, until `each` has enough.
+pub(crate) fn backward(
+    log: &dyn EventLog,
+    (first, last): (Offset, Offset),
+    mut each: impl FnMut(Record) -> Result<ControlFlow<()>>,
+) -> Result<()> {
+    /// How many are read at once: a log is read forward.
+    const CHUNK: u64 = 4096;
+    let mut end = last.next();
+    while end > first {
+        let begin = Offset(end.0.saturating_sub(CHUNK)).max(first);
+        let mut chunk = Vec::new();
+        for record in log.read(begin) {
+            let record = record?;
+            if record.offset >= end {
+                break;
+            }
+            chunk.push(record);
+        }
+        for record in chunk.into_iter().rev() {
+            if each(record)?.is_break() {
+                return Ok(());
+            }
+        }
+        end = begin;
+    }
+    Ok(())
 }
 
 /// The recorded manifest of a member of a set.

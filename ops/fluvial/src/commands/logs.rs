@@ -1,5 +1,6 @@
 //! `fluvial logs`: the log as `flux logs` prints those of its controllers.
 
+use std::ops::ControlFlow;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -14,11 +15,9 @@ use crate::cli::parse_duration;
 use crate::commands::log::said;
 use crate::connect::Globals;
 use crate::data::DataArgs;
+use crate::index::backward;
 use crate::output;
 use crate::table::truncate_hex;
-
-/// How many records are read at once on the way back from the end.
-const CHUNK: u64 = 4096;
 
 /// Print what was done for Flux objects, in the form of `flux logs`
 ///
@@ -223,28 +222,22 @@ pub(crate) fn run(globals: &Globals, args: &LogsArgs) -> Result<ExitCode> {
 fn newest(
     log: &dyn EventLog,
     filter: &Filter<'_>,
-    (first, last): (Offset, Offset),
+    range: (Offset, Offset),
     lines: usize,
 ) -> Result<Vec<Record>> {
-    let mut found: Vec<Record> = Vec::new();
-    let mut end = last.next();
-    while end > first && found.len() < lines {
-        let begin = Offset(end.0.saturating_sub(CHUNK)).max(first);
-        let mut chunk = Vec::new();
-        for record in log.read(begin) {
-            let record = record?;
-            if record.offset >= end {
-                break;
-            }
-            if filter.line(&record).is_some() {
-                chunk.push(record);
-            }
+    let mut found = Vec::new();
+    backward(log, range, |record| {
+        if found.len() < lines && filter.line(&record).is_some() {
+            found.push(record);
         }
-        chunk.append(&mut found);
-        found = chunk;
-        end = begin;
-    }
-    Ok(found.split_off(found.len().saturating_sub(lines)))
+        Ok(if found.len() < lines {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        })
+    })?;
+    found.reverse();
+    Ok(found)
 }
 
 fn print(filter: &Filter<'_>, record: &Record, format: Option<Lines>) -> Result<()> {
@@ -374,6 +367,8 @@ mod tests {
 
     #[test]
     fn the_newest_lines_are_found_however_far_back_they_are() {
+        // More than are read at once.
+        const MANY: u64 = 5000;
         let unchanged = |name: &str| -> Event {
             let object = Some(object(name));
             SourceUnchanged {
@@ -385,7 +380,7 @@ mod tests {
         let mut events = Vec::new();
         for _ in 0..2 {
             events.push(unchanged("rare"));
-            events.extend((0..CHUNK).map(|_| unchanged("often")));
+            events.extend((0..MANY).map(|_| unchanged("often")));
         }
         let log = MemoryLog::default();
         log.append(&records(events)).unwrap();
@@ -398,8 +393,8 @@ mod tests {
             let found = newest(&log, &filter, ends, lines).unwrap();
             found.iter().map(|it| it.offset.0).collect()
         };
-        assert_eq!(offsets(1), [CHUNK + 2]);
-        assert_eq!(offsets(9), [1, CHUNK + 2]);
+        assert_eq!(offsets(1), [MANY + 2]);
+        assert_eq!(offsets(9), [1, MANY + 2]);
         assert!(offsets(0).is_empty());
     }
 }

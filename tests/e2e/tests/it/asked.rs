@@ -1,7 +1,7 @@
 //! What the log is asked: why an object is as it is, who made its fields so, and what two points in time say differently.
 
 use fluvial_e2e::{PATIENCE, Scenario, Scene};
-use fluvial_support::wait;
+use fluvial_support::{Change, wait};
 use serde_json::{Value, json};
 
 use crate::manifests::config_map;
@@ -16,11 +16,68 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         blame_names_the_commit_behind_each_field,
     ),
     (
+        "history-of-all-says-who-deployed-what",
+        history_of_all_says_who_deployed_what,
+    ),
+    (
         "why-follows-a-dependency-to-its-root",
         why_follows_a_dependency_to_its_root,
     ),
     ("why-goes-back-to-the-commit", why_goes_back_to_the_commit),
 ];
+
+fn history_of_all_says_who_deployed_what(scene: &Scene<'_>) {
+    let first = scene.begin(&[
+        ("a/a.yaml", &config_map("a", "one")),
+        ("b/b.yaml", &config_map("b", "one")),
+    ]);
+    for name in ["a", "b"] {
+        scene.kustomization(name, json!({"path": name}));
+        scene.deployed(name);
+    }
+    let second = scene
+        .repository
+        .change(&Change {
+            author: ("Grace Hopper", "grace@example.org"),
+            write: &[
+                ("a/a.yaml", &config_map("a", "two")),
+                ("b/b.yaml", "kind: ["),
+            ],
+            ..Change::default()
+        })
+        .unwrap();
+    scene.fetch();
+    scene.deployed("a");
+    scene.refused("Kustomization", "b", "BuildFailed", &["b.yaml"]);
+
+    // Each as `name@commit`, the newest first.
+    let told = |more: &[&str]| {
+        let args = [&["history", "-n", &scene.namespace], more].concat();
+        let told = scene.stage.engine.json_of_data(&args).unwrap();
+        let told = told.as_array().unwrap().iter().map(|it| {
+            let object = it["object"].as_str().unwrap().rsplit('/').next().unwrap();
+            let revision = it["revision"].as_str().unwrap();
+            let commit = if revision.ends_with(&second) { 2 } else { 1 };
+            assert!(revision.ends_with(&first) || commit == 2, "{it}");
+            format!("{object}@{commit}")
+        });
+        told.collect::<Vec<_>>()
+    };
+    let sorted = |more: &[&str]| {
+        let mut told = told(more);
+        told.sort();
+        told
+    };
+    assert_eq!(sorted(&[]), ["a@1", "a@2", "b@1", "b@2"]);
+    assert_eq!(told(&["--limit", "1"]).len(), 1);
+    assert_eq!(told(&["ks/a"]), ["a@2", "a@1"]);
+    assert_eq!(sorted(&["--commit", &first[..9]]), ["a@1", "b@1"]);
+    assert_eq!(sorted(&["--author", "hopper"]), ["a@2", "b@2"]);
+    assert_eq!(told(&["ks/a", "--author", "GRACE@"]), ["a@2"]);
+    assert_eq!(told(&["--failed"]), ["b@2"]);
+    assert_eq!(told(&["--since", &second]).len(), 0);
+    assert_eq!(sorted(&["--since", &first]), ["a@2", "b@2"]);
+}
 
 fn why_goes_back_to_the_commit(scene: &Scene<'_>) {
     let commit = scene.begin(&[("a.yaml", &config_map("a", "one"))]);
