@@ -11,9 +11,9 @@ use clap::{
 };
 
 use crate::commands::{
-    blame, build, check, completion, create, debug, delete, deliveries, diff, events, export, get,
-    history, install, log, logs, reconcile, render, replay, rollback, run, stats, suspend, trace,
-    tree, uninstall, version, what_if, why,
+    blame, build, check, completion, create, debug, delete, deliveries, diff, dora, events, export,
+    get, history, install, log, logs, reconcile, render, replay, rollback, run, stats, suspend,
+    trace, tree, uninstall, version, what_if, why,
 };
 use crate::connect::Globals;
 
@@ -58,6 +58,7 @@ pub(crate) enum Command {
     Delete(delete::DeleteArgs),
     Deliveries(deliveries::DeliveriesArgs),
     Diff(diff::DiffArgs),
+    Dora(dora::DoraArgs),
     Events(events::EventsArgs),
     Export(export::ExportArgs),
     Get(get::GetArgs),

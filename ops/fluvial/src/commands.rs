@@ -10,6 +10,7 @@ pub(crate) mod debug;
 pub(crate) mod delete;
 pub(crate) mod deliveries;
 pub(crate) mod diff;
+pub(crate) mod dora;
 pub(crate) mod events;
 pub(crate) mod export;
 pub(crate) mod get;
@@ -51,6 +52,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Delete(args) => delete::run(&globals, &args).await,
         Command::Deliveries(args) => deliveries::run(&globals, &args),
         Command::Diff(args) => Ok(diff::run(&globals, &args).await),
+        Command::Dora(args) => dora::run(&globals, &args),
         Command::Events(args) => events::run(&globals, &args).await,
         Command::Export(args) => export::run(&globals, &args).await,
         Command::Get(args) => get::run(&globals, &args).await,

@@ -32,6 +32,9 @@ pub struct Deployment {
     pub author: String,
     /// The first line of the commit's message.
     pub subject: String,
+    /// When the commit was written; none where that is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authored_at: Option<Timestamp>,
     /// How many objects were created or changed.
     pub changed: u32,
     /// How many objects were deleted.
@@ -142,6 +145,8 @@ impl History {
                 artifact: artifact.digest,
                 author,
                 subject: commit.subject,
+                authored_at: (commit.authored_at > 0)
+                    .then(|| Timestamp(commit.authored_at.saturating_mul(1_000_000_000))),
                 ..Deployment::default()
             },
         });

@@ -15,6 +15,7 @@ mod text;
 // sorted
 pub mod alert;
 pub mod difference;
+pub mod dora;
 pub mod history;
 pub mod notice;
 pub mod rollback;

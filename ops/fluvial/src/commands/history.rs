@@ -63,11 +63,11 @@ pub(crate) struct HistoryArgs {
 
 /// A deployment, and whose.
 #[derive(Debug, Serialize)]
-struct Told {
+pub(crate) struct Told {
     #[serde(serialize_with = "named")]
-    object: ObjectRef,
+    pub(crate) object: ObjectRef,
     #[serde(flatten)]
-    deployment: Deployment,
+    pub(crate) deployment: Deployment,
 }
 
 /// `Kustomization/apps/web`.
@@ -161,7 +161,7 @@ fn first(index: &Index<'_>, args: &HistoryArgs) -> Result<Offset> {
     Ok(since.max(seen))
 }
 
-/// The newest deployments of all: read from the end on, as far as it takes.
+/// The newest deployments of all.
 fn read_all(
     globals: &Globals,
     index: &Index<'_>,
@@ -169,6 +169,23 @@ fn read_all(
     args: &HistoryArgs,
 ) -> Result<Vec<Told>> {
     let mut told = Vec::new();
+    walk(globals, index, first, args.all, |it| {
+        if told.len() < args.limit && args.wants(&it.deployment) {
+            told.push(it);
+        }
+        more(told.len() < args.limit)
+    })?;
+    Ok(told)
+}
+
+/// Deployments from the newest back to `first`, read from the end of the log on as long as `each` wants more.
+pub(crate) fn walk(
+    globals: &Globals,
+    index: &Index<'_>,
+    first: Offset,
+    with_routine: bool,
+    mut each: impl FnMut(Told) -> ControlFlow<()>,
+) -> Result<()> {
     backward(index.log(), (first, index.end()), |record| {
         let Event::Concluded(concluded) = &record.event else {
             return Ok(ControlFlow::Continue(()));
@@ -178,25 +195,25 @@ fn read_all(
             .iter()
             .any(|it| it.kind == object.kind && it.group == object.group);
         let is_there = !globals.is_namespace_typed || object.namespace == globals.namespace;
-        if !is_one || !is_there || concluded.repair || told.len() >= args.limit {
-            return Ok(more(told.len() < args.limit));
+        if !is_one || !is_there || concluded.repair {
+            return Ok(ControlFlow::Continue(()));
         }
         let before = before(index, &object, record.offset)?;
         let is_news = before
             .as_ref()
-            .is_none_or(|(_, before)| args.all || !is_routine(before, concluded));
-        if is_news {
-            let began = before.map_or(Offset::default(), |(offset, _)| offset);
-            let found = deployments(index, &object, &[(began, record.offset)])?;
-            let found = found.into_iter().filter(|it| args.wants(it));
-            told.extend(found.map(|deployment| Told {
-                object: object.clone(),
-                deployment,
-            }));
+            .is_none_or(|(_, before)| with_routine || !is_routine(before, concluded));
+        if !is_news {
+            return Ok(ControlFlow::Continue(()));
         }
-        Ok(more(told.len() < args.limit))
-    })?;
-    Ok(told)
+        let began = before.map_or(Offset::default(), |(offset, _)| offset);
+        for deployment in deployments(index, &object, &[(began, record.offset)])? {
+            let object = object.clone();
+            if each(Told { object, deployment }).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    })
 }
 
 fn more(is_wanted: bool) -> ControlFlow<()> {

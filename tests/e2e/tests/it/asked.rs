@@ -76,6 +76,12 @@ fn history_of_all_says_who_deployed_what(scene: &Scene<'_>) {
     assert_eq!(told(&["ks/a", "--author", "GRACE@"]), ["a@2"]);
     assert_eq!(told(&["--failed"]), ["b@2"]);
     assert_eq!(told(&["--since", &second]).len(), 0);
+    let args = ["dora", "-n", &scene.namespace];
+    let four = scene.stage.engine.json_of_data(&args).unwrap();
+    assert_eq!(four[0]["group"], *scene.namespace, "{four}");
+    assert_eq!(four[0]["deployments"], 3, "{four}");
+    assert_eq!(four[0]["changeFailureRate"], 0.25, "{four}");
+    assert!(four[0]["leadTimeSeconds"].is_f64(), "{four}");
     assert_eq!(sorted(&["--since", &first]), ["a@2", "b@2"]);
 }
 
