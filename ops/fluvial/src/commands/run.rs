@@ -52,7 +52,7 @@ struct Publishing {
         env = "FLUVIAL_PUBLISH",
         value_name = "kafka://HOST:PORT[/PREFIX]"
     )]
-    publish: Option<Target>,
+    publish: Option<String>,
     /// A file of properties for the connection: a line for each, name=value, by librdkafka's names
     #[arg(
         long,
@@ -82,9 +82,11 @@ impl Publishing {
             PublishValues::Json => Values::Json,
             PublishValues::Protobuf => Values::Protobuf,
         };
-        let Some(target) = self.publish.map(|it| it.with_values(values)) else {
+        // Read here, not by clap, which would repeat it: it may have a credential in it.
+        let Some(target) = &self.publish else {
             return Ok(None);
         };
+        let target = target.parse::<Target>()?.with_values(values);
         let Some(file) = &self.publish_config else {
             return Ok(Some(target));
         };
@@ -134,6 +136,7 @@ pub(crate) async fn run(globals: &Globals, args: RunArgs) -> Result<ExitCode> {
                 .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info")),
         )
         .init();
+    let publish = args.publishing.target()?;
     std::fs::create_dir_all(&args.data)
         .with_context(|| format!("cannot make the data directory {}", args.data.display()))?;
     let cluster = globals.cluster().await?;
@@ -150,7 +153,7 @@ pub(crate) async fn run(globals: &Globals, args: RunArgs) -> Result<ExitCode> {
             namespace: globals.namespace.clone(),
             rendering: args.limits.limits(),
             allow_unconfined: args.limits.allow_unconfined,
-            publish: args.publishing.target()?,
+            publish,
         },
     )
     .await?;
