@@ -9,7 +9,7 @@ use rdkafka::config::ClientConfig;
 use rdkafka::error::KafkaError;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::future_producer::DeliveryFuture;
-use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _};
 use rdkafka::types::RDKafkaErrorCode;
 
 use crate::Error;
@@ -83,10 +83,28 @@ impl Kafka {
         for made in made.map_err(|error| words(&error))? {
             match made {
                 Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
-                Err((name, code)) => return Err(format!("cannot make the topic {name}: {code}")),
+                // Who may not make topics may have them made by somebody else.
+                Err((name, code)) if !self.has(&name).await? => {
+                    return Err(format!(
+                        "cannot make the topic {name}: {code}; make it, or let this client do so"
+                    ));
+                }
+                Err(_) => {}
             }
         }
         Ok(())
+    }
+
+    /// Whether a topic is there, for this client.
+    async fn has(&self, topic: &str) -> Result<bool, String> {
+        let (producer, topic) = (self.producer.clone(), topic.to_owned());
+        let asked = tokio::task::spawn_blocking(move || {
+            let known = producer.client().fetch_metadata(Some(&topic), MAKE_MAX)?;
+            let mut topics = known.topics().iter();
+            Ok(topics.any(|it| it.name() == topic && it.error().is_none()))
+        });
+        let known: Result<bool, KafkaError> = asked.await.map_err(|error| error.to_string())?;
+        known.map_err(|error| words(&error))
     }
 
     /// Sends all, in their order, and waits until all replicas have all.
