@@ -1,4 +1,5 @@
-//! How the program is linked on Linux: with what has to run before its `main`, and with C++'s library inside.
+//! How the program is linked on Linux: with what has to run before its `main`, and with the libraries inside
+//! that take long to load.
 
 use std::env;
 use std::error::Error;
@@ -6,9 +7,11 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 /// What the program would load at each start, and the archive that takes its place.
-const INSIDE: [(&str, &str); 2] = [
-    ("libstdc++.a", "libstdc++.a"),
+const INSIDE: [(&str, &str); 4] = [
+    ("libcrypto.a", "libcrypto.a"),
     ("libgcc_s.a", "libgcc_eh.a"),
+    ("libssl.a", "libssl.a"),
+    ("libstdc++.a", "libstdc++.a"),
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -31,8 +34,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     link_inside(&PathBuf::from(env::var("OUT_DIR")?).join("inside"))
 }
 
-/// Loading C++'s library takes longer than most renders. A linker takes the archive where it finds no shared
-/// library beside it, so the archives alone are put in a directory that it searches first.
+/// Loading C++'s library, or OpenSSL that only Kafka's client needs, takes longer than most renders. A linker takes
+/// the archive where it finds no shared library beside it, so the archives alone are put in a directory that it
+/// searches first.
 fn link_inside(directory: &Path) -> Result<(), Box<dyn Error>> {
     std::fs::create_dir_all(directory)?;
     let compiler = cc::Build::new().cpp(true).try_get_compiler()?;

@@ -7,7 +7,8 @@ use std::time::Duration;
 use clap::error::{ContextKind, ContextValue};
 use clap::parser::ValueSource;
 use clap::{
-    Arg, ArgAction, ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand,
+    Arg, ArgAction, ArgMatches, Args as _, CommandFactory as _, FromArgMatches as _, Parser,
+    Subcommand,
 };
 
 use crate::commands::{
@@ -136,7 +137,10 @@ impl Cli {
     }
 
     fn parse_render(words: &[OsString]) -> Result<Self, clap::Error> {
-        let matches = with_values(RenderCli::command()).try_get_matches_from(words)?;
+        let matches = match Self::quickly(words) {
+            Some(matches) => matches,
+            None => with_values(RenderCli::command()).try_get_matches_from(words)?,
+        };
         let RenderCli {
             mut globals,
             command,
@@ -145,6 +149,14 @@ impl Cli {
         let OnlyRender::Render(args) = command;
         let command = Command::Render(args);
         Ok(Self { globals, command })
+    }
+
+    /// What one renderer alone makes of the words. What it does not take is for the whole grammar to refuse, or
+    /// to answer with help.
+    fn quickly(words: &[OsString]) -> Option<ArgMatches> {
+        let alone = render::grammar_of(words.get(2)?.to_str()?)?;
+        let grammar = Globals::augment_args(clap::Command::new("fluvial")).subcommand(alone);
+        with_values(grammar).try_get_matches_from(words).ok()
     }
 
     /// All that can be typed. A switch also takes a value, as flags of Go programs do: `--prune=true`.

@@ -43,6 +43,16 @@ enum What {
     Kustomize(kustomize::KustomizeArgs),
 }
 
+/// The grammar of one of them alone, without what its help says.
+pub(crate) fn grammar_of(what: &str) -> Option<clap::Command> {
+    let grammar = match what {
+        "helm" => helm::HelmArgs::augment_args(clap::Command::new("helm")),
+        "kustomize" => kustomize::KustomizeArgs::augment_args(clap::Command::new("kustomize")),
+        _ => return None,
+    };
+    Some(clap::Command::new("render").subcommand(grammar))
+}
+
 pub(crate) fn run(globals: &Globals, args: &RenderArgs) -> Result<ExitCode> {
     match &args.what {
         What::Helm(args) => helm::run(globals, args),
