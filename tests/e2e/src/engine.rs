@@ -31,8 +31,8 @@ pub struct Engine {
     /// Where its data is, unless beside its log.
     data: Option<PathBuf>,
     faults: Option<Faults>,
-    /// Which Kafka it publishes to.
-    publish: Option<String>,
+    /// Which Kafka it publishes to, and the file of properties.
+    publish: Option<(String, PathBuf)>,
     process: Mutex<Option<Process>>,
 }
 
@@ -70,11 +70,11 @@ impl Engine {
         }
     }
 
-    /// The same engine, which publishes to this Kafka.
+    /// The same engine, which publishes to this Kafka, by what a file of properties says.
     #[must_use]
-    pub fn published_to(self, target: String) -> Self {
+    pub fn published_to(self, target: String, properties: PathBuf) -> Self {
         Self {
-            publish: Some(target),
+            publish: Some((target, properties)),
             ..self
         }
     }
@@ -105,8 +105,9 @@ impl Engine {
             kubeconfig.as_os_str(),
             election.as_ref(),
         ];
-        if let Some(target) = &self.publish {
+        if let Some((target, properties)) = &self.publish {
             args.extend(["--publish".as_ref(), OsStr::new(target)]);
+            args.extend(["--publish-config".as_ref(), properties.as_os_str()]);
         }
         let environment = self.faults.iter().flat_map(Faults::environment);
         *process = Some(Process::start_with(

@@ -100,6 +100,11 @@ impl Signed {
         write(&directory.join(format!("{name}.crt")), &self.certificate)?;
         write(&directory.join(format!("{name}.key")), &self.key)
     }
+
+    /// The key and the certificate in one text, as some servers want them.
+    pub(crate) fn pem(&self) -> String {
+        format!("{}{}", self.key, self.certificate)
+    }
 }
 
 /// Writes a file, naming it when that fails.

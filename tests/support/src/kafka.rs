@@ -1,4 +1,4 @@
-//! A real Kafka on loopback, of one broker, and Kafka's own consumer to read along with.
+//! A real Kafka on loopback, of one broker that speaks TLS alone, and Kafka's own consumer to read along with.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use tempfile::TempDir;
 
 use crate::process::Process;
-use crate::{tools, wait};
+use crate::{Authority, tools, wait};
 
 const START_MAX: Duration = Duration::from_mins(1);
 /// A reader that hears of nothing for so long has read all.
@@ -45,13 +45,31 @@ pub struct Consumed {
 }
 
 impl Kafka {
-    /// Starts an empty broker that makes no topic by itself.
-    pub fn start() -> Result<Self> {
+    /// Starts an empty broker with a certificate of `authority`, which makes no topic by itself.
+    pub fn start(authority: &Authority) -> Result<Self> {
         let directory = TempDir::with_prefix("kafka-").context("cannot make a directory")?;
         let (port, controller) = (free_port()?, free_port()?);
+        let server = authority.server(&[])?;
+        let at = directory.path().display().to_string();
+        let write = |file: &str, text: &str| {
+            fs::write(directory.path().join(file), text)
+                .with_context(|| format!("cannot write {file}"))
+        };
+        write("ca.pem", authority.certificate())?;
+        write("server.pem", &server.pem())?;
+        write(
+            "client.properties",
+            &format!(
+                "security.protocol=SSL\nssl.truststore.type=PEM\nssl.truststore.location={at}/ca.pem\n"
+            ),
+        )?;
         let properties = format!(
             "process.roles=broker,controller\nnode.id=1\n\
-             listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
+             listeners=SSL://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
+             listener.security.protocol.map=SSL:SSL,CONTROLLER:PLAINTEXT\n\
+             inter.broker.listener.name=SSL\n\
+             ssl.keystore.type=PEM\nssl.keystore.location={at}/server.pem\n\
+             ssl.truststore.type=PEM\nssl.truststore.location={at}/ca.pem\n\
              controller.listener.names=CONTROLLER\n\
              controller.quorum.voters=1@127.0.0.1:{controller}\n\
              log.dirs={}\nauto.create.topics.enable=false\ndefault.replication.factor=1\n\
@@ -59,8 +77,7 @@ impl Kafka {
              group.initial.rebalance.delay.ms=0\n",
             directory.path().join("data").display()
         );
-        fs::write(directory.path().join("server.properties"), properties)
-            .context("cannot write Kafka's configuration")?;
+        write("server.properties", &properties)?;
         let mut kafka = Self {
             process: None,
             directory,
@@ -112,6 +129,9 @@ impl Kafka {
         let host = self.host();
         args.extend(["--bootstrap-server", &host, "--topic", topic]);
         args.extend(["--from-beginning", "--timeout-ms", SILENCE_MS]);
+        let client = self.directory.path().join("client.properties");
+        let client = client.display().to_string();
+        args.extend(["--consumer.config", &client]);
         for property in [
             "print.partition=true",
             "print.offset=true",

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use fluvial_e2e::{Leading, PATIENCE, Scene, Stage, condition, text};
-use fluvial_support::{Consumed, Kafka, wait};
+use fluvial_support::{Authority, Consumed, Kafka, wait};
 use serde_json::{Value, json};
 
 use crate::manifests::config_map;
@@ -16,10 +16,15 @@ const SECRET: &str = "correct-horse-battery";
 
 /// Records of one log on one topic, each at least once.
 pub(crate) fn whole_and_in_order() {
-    let mut kafka = Kafka::start().unwrap();
+    let authority = Authority::new("kafka").unwrap();
+    let mut kafka = Kafka::start(&authority).unwrap();
     let target = format!("kafka://{}/prod", kafka.host());
-    let stage = Stage::start_with(Leading::Alone, |engine, _directory| {
-        Ok(engine.published_to(target))
+    let stage = Stage::start_with(Leading::Alone, |engine, directory| {
+        let (ca, properties) = (directory.join("ca.pem"), directory.join("kafka.properties"));
+        fs::write(&ca, authority.certificate())?;
+        let trust = format!("security.protocol=SSL\nssl.ca.location={}\n", ca.display());
+        fs::write(&properties, trust)?;
+        Ok(engine.published_to(target, properties))
     })
     .unwrap();
     let scene = Scene::new(&stage, "published");
