@@ -18,6 +18,7 @@ pub mod difference;
 pub mod dora;
 pub mod history;
 pub mod notice;
+pub mod past;
 pub mod rollback;
 pub mod status;
 pub mod why;

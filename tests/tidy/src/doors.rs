@@ -9,6 +9,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("clap", &["ops/fluvial", "tests/bench", "tests/sim"]),
     ("gix", &["engine/source"]),
     ("gix-transport", &["engine/source"]),
+    ("hyper", &["projections/serve"]),
     ("indicatif", &["ops/fluvial"]),
     ("json-patch", &["engine/kustomize"]),
     ("k8s-openapi", &["engine/cluster", "tests/e2e"]),

@@ -7,6 +7,9 @@ use fluvial_manifest::Value;
 /// What stands in the place of a value that is withheld.
 pub const HIDDEN: &str = "***";
 
+/// The same in base64.
+const HIDDEN_BASE64: &str = "Kioq";
+
 /// The fields of a Secret that hold values.
 const VALUES: [&str; 2] = ["data", "stringData"];
 /// kubectl's copy of the whole object, which may be a Secret.
@@ -123,6 +126,35 @@ impl Secrets {
                 self.cover(old, is_secret);
                 self.cover(new, is_secret);
             }
+        }
+    }
+
+    /// Replaces in one object what must not be shown. The data of a Secret stays base64, which is what
+    /// clients expect there.
+    pub fn redact(&self, object: &mut Value) {
+        if let Some(map) = object.as_object() {
+            let keys: Vec<_> = map.keys().cloned().collect();
+            for key in keys {
+                let is_secret = hides(object, &key);
+                let Some(member) = object.get_mut(&key) else {
+                    continue;
+                };
+                match member.as_object_mut() {
+                    Some(values) if is_secret && key == VALUES[0] => {
+                        values
+                            .values_mut()
+                            .for_each(|it| *it = HIDDEN_BASE64.into());
+                    }
+                    _ if is_secret => self.cover(member, true),
+                    _ => self.redact(member),
+                }
+            }
+        } else if let Some(items) = object.as_array_mut() {
+            for item in items {
+                self.redact(item);
+            }
+        } else {
+            self.cover(object, false);
         }
     }
 

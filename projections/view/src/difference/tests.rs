@@ -218,3 +218,36 @@ fn objects_come_go_and_change() {
     );
     assert!(objects(&set(&[("a", 1)]), &set(&[("a", 1)])).is_empty());
 }
+
+#[test]
+fn a_single_object_shows_no_secret_either() {
+    let secret =
+        json!({"kind": "Secret", "type": "Opaque", "data": {"a": "aHVudGVyMg==", "b": "eA=="}});
+    let secrets = Secrets::of([&secret]);
+    for (object, shown) in [
+        (
+            secret.clone(),
+            json!({"kind": "Secret", "type": "Opaque", "data": {"a": "Kioq", "b": "Kioq"}}),
+        ),
+        (
+            json!({"kind": "Secret", "stringData": {"a": "x"}}),
+            json!({"kind": "Secret", "stringData": {"a": "***"}}),
+        ),
+        (
+            json!({"kind": "ConfigMap", "data": {"a": "hunter2", "b": "plain", "c": ["is hunter2"]}, "n": 3}),
+            json!({"kind": "ConfigMap", "data": {"a": "***", "b": "plain", "c": ["***"]}, "n": 3}),
+        ),
+        (
+            json!({"items": [{"kind": "Secret", "data": {"a": "eA=="}}]}),
+            json!({"items": [{"kind": "Secret", "data": {"a": "Kioq"}}]}),
+        ),
+        (
+            json!({"spec": {"url": "https://me:pw@host/x", "none": null}}),
+            json!({"spec": {"url": "https://***@host/x", "none": null}}),
+        ),
+    ] {
+        let mut redacted = object;
+        secrets.redact(&mut redacted);
+        assert_eq!(redacted, shown);
+    }
+}

@@ -9,6 +9,7 @@
 mod alert;
 mod helm;
 mod helm_release;
+mod past;
 mod rollback;
 mod stored;
 mod story;
