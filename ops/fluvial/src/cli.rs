@@ -12,9 +12,9 @@ use clap::{
 };
 
 use crate::commands::{
-    blame, build, check, completion, create, debug, delete, deliveries, diff, dora, events, export,
-    get, history, install, log, logs, reconcile, render, replay, rollback, run, stats, suspend,
-    trace, tree, uninstall, version, what_if, why,
+    at, blame, build, check, completion, create, debug, delete, deliveries, diff, dora, events,
+    export, get, history, install, log, logs, reconcile, render, replay, rollback, run, stats,
+    suspend, trace, tree, uninstall, version, what_if, why,
 };
 use crate::connect::Globals;
 
@@ -33,6 +33,7 @@ use crate::connect::Globals;
   fluvial why deployment/podinfo -n apps --data ./data
   fluvial blame deployment/podinfo spec.replicas --data ./data
   fluvial diff 2h now --data ./data
+  fluvial at 2h -- kubectl get deploy -A   # the cluster as it was
   fluvial what-if HEAD --data ./data       # before it is merged
   fluvial rollback kustomization/app --to 2h --data ./data
   fluvial log verify --data ./data"
@@ -50,6 +51,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     // sorted
+    At(at::AtArgs),
     Blame(blame::BlameArgs),
     Build(build::BuildArgs),
     Check(check::CheckArgs),

@@ -1,6 +1,7 @@
 //! One file for each thing that can be done.
 
 // sorted
+pub(crate) mod at;
 pub(crate) mod blame;
 pub(crate) mod build;
 pub(crate) mod check;
@@ -43,6 +44,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
     let Cli { globals, command } = cli;
     match command {
         // sorted
+        Command::At(args) => at::run(&globals, &args).await,
         Command::Blame(args) => blame::run(&globals, &args),
         Command::Build(args) => build::run(&globals, &args).await,
         Command::Check(args) => check::run(&globals, &args).await,

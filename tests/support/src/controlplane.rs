@@ -185,6 +185,12 @@ impl ControlPlane {
         String::from_utf8(output.stdout).context("cannot read what kubectl printed")
     }
 
+    /// The words that the real kubectl is run with, by itself.
+    pub fn kubectl_words(&self) -> [String; 2] {
+        let program = self.layout.binary.display().to_string();
+        [program, "kubectl".to_owned()]
+    }
+
     /// Runs the real helm as the administrator and returns what it printed.
     pub fn helm(&self, args: &[&str]) -> Result<String> {
         let kubeconfig = self.kubeconfig().display().to_string();

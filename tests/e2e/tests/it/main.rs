@@ -21,6 +21,7 @@ mod kills;
 mod local;
 mod manifests;
 mod outages;
+mod past;
 mod published;
 mod real;
 mod recovery;
@@ -49,6 +50,7 @@ fn a_commit_becomes_a_healthy_cluster() {
         health::SCENARIOS,
         hostile::SCENARIOS,
         local::SCENARIOS,
+        past::SCENARIOS,
         rollback::SCENARIOS,
         seen::SCENARIOS,
         takeover::SCENARIOS,
