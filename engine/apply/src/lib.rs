@@ -13,6 +13,7 @@
 //! Start reading at [`normalize`], then [`drift`].
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod cel;
 pub mod drift;
 pub mod error;
 pub mod health;
