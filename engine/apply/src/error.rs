@@ -16,13 +16,4 @@ pub enum Error {
         "cannot read status.inventory: {0}; restore the entry, or remove it to give the object up"
     )]
     Inventory(#[from] fluvial_manifest::id::Error),
-    /// The health of a kind is given in CEL.
-    #[error(
-        "cannot evaluate spec.healthCheckExprs[0] for {kind}: this version of Fluvial does not \
-         evaluate CEL; remove spec.healthCheckExprs, and the health of the kind is read from its conditions"
-    )]
-    HealthCheckExpression {
-        /// The API version and kind.
-        kind: String,
-    },
 }

@@ -1,15 +1,14 @@
 //! Whether an object works: kstatus, as cli-utils computes it and Flux refines it.
 //!
 //! `kubernetes-sigs/cli-utils/pkg/kstatus/status` (of October 2025) says what counts for which kind;
-//! a Job is healthy when it has completed, as in `fluxcd/pkg/runtime/statusreaders`.
+//! a Job is healthy when it has completed, as in `fluxcd/pkg/runtime/statusreaders`. What an owner says of a
+//! kind of its own comes first: [`expression`].
 
+pub mod expression;
 mod workload;
 
 use fluvial_api::kinds::HELM_REPOSITORY;
-use fluvial_api::kustomization::HealthCheckExpression;
 use fluvial_manifest::{ObjectId, Value, object};
-
-use crate::Error;
 
 /// Whether an object works, and a sentence saying why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -166,18 +165,6 @@ fn sentence(what: &str, unhealthy: &[(ObjectId, Health)]) -> String {
         |(id, health): &(ObjectId, Health)| format!("{} status: '{}'", id.human(), health.as_str());
     let objects: Vec<_> = unhealthy.iter().map(object).collect();
     format!("{what}: [{}]", objects.join(", "))
-}
-
-/// Refuses health checks in CEL, which this version does not evaluate.
-///
-/// To go on without them would be to call healthy what nobody looked at.
-pub fn refuse_expressions(expressions: &[HealthCheckExpression]) -> Result<(), Error> {
-    let Some(first) = expressions.first() else {
-        return Ok(());
-    };
-    let kind = [Some(first.api_version.as_str()), first.kind.as_deref()];
-    let kind = kind.into_iter().flatten().collect::<Vec<_>>().join(" ");
-    Err(Error::HealthCheckExpression { kind })
 }
 
 /// A condition, with what is absent read as empty.

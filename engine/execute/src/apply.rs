@@ -6,13 +6,16 @@
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use fluvial_apply::{drift, health};
+use fluvial_apply::drift;
+use fluvial_apply::health::expression;
 use fluvial_cluster::{Apply, Cluster, Delete, Propagation, Reference, Retry, Takeover};
 use fluvial_event::{
-    Action, AppliedObject, ApplyObjects, Event, ObjectFailure, ObjectsApplied, Rendered,
+    Action, AppliedObject, ApplyObjects, Event, HealthExpression, ObjectFailure, ObjectsApplied,
+    Rendered,
 };
 use fluvial_log::Key;
 use fluvial_manifest::digest::canonical;
+use fluvial_manifest::object;
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
 
@@ -39,6 +42,7 @@ impl Executor {
             field_manager: field_manager(&object),
             force: command.force,
             is_repair: !command.repair.is_empty(),
+            checks: &command.health,
         };
         let (executor, how) = (&self, &how);
         let results: Vec<_> = stream::iter(command.objects)
@@ -72,7 +76,11 @@ impl Executor {
         };
         match done {
             Ok((live, action)) => Ok(Outcome::Applied(applied(
-                &self.key, rendered, &manifest, &live, action,
+                &self.key,
+                rendered,
+                &manifest,
+                &live,
+                (action, how.checks),
             ))),
             Err(error) if error.retry() == Retry::Soon => Err(error.into()),
             Err(error) => {
@@ -98,6 +106,8 @@ struct How<'a> {
     force: bool,
     /// What is left to others keeps the values that it has.
     is_repair: bool,
+    /// By which health is judged, where the kind has one.
+    checks: &'a [HealthExpression],
 }
 
 impl How<'_> {
@@ -213,7 +223,7 @@ fn applied(
     rendered: Rendered,
     manifest: &Value,
     live: &Value,
-    action: Action,
+    (action, checks): (Action, &[HealthExpression]),
 ) -> AppliedObject {
     let text = |pointer| {
         live.pointer(pointer)
@@ -224,7 +234,11 @@ fn applied(
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
-    let health = health::status(live, i64::try_from(now.as_secs()).unwrap_or(i64::MAX));
+    let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+    let (group, _) = object::group_version(object::api_version(live));
+    let is_kind = |it: &&HealthExpression| it.group == group && it.kind == object::kind(live);
+    let check = checks.iter().find(is_kind);
+    let health = expression::status_by(check, live, now);
     let digest = key
         .mac(&canonical(&drift::projection(
             &drift::without(manifest, &rendered.ignored),
@@ -239,6 +253,7 @@ fn applied(
     AppliedObject {
         health: health.recorded().into(),
         health_message: health.message().to_owned(),
+        judged: check.map(expression::mark).unwrap_or_default(),
         uid: text("/metadata/uid"),
         resource_version: text("/metadata/resourceVersion"),
         live: digest,

@@ -153,14 +153,6 @@ pub fn unsupported(spec: &KustomizationSpec) -> Option<&'static str> {
         Some("kubeConfig")
     } else if !spec.ignore.is_empty() {
         Some("ignore")
-    } else if !spec.health_check_exprs.is_empty() {
-        Some("healthCheckExprs")
-    } else if spec
-        .depends_on
-        .iter()
-        .any(|dependency| dependency.ready_expr.is_some())
-    {
-        Some("dependsOn[].readyExpr")
     } else {
         None
     }

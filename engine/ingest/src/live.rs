@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fluvial_api::metadata::label;
-use fluvial_apply::{drift, health};
+use fluvial_apply::drift;
+use fluvial_apply::health::expression;
 use fluvial_event::{Digest, Draft, Health, ObjectGone, ObjectObserved, ObjectRef};
 use fluvial_manifest::digest::canonical;
 use fluvial_reduce::{Owners, World};
@@ -27,6 +28,9 @@ pub struct Scope {
     pub owners: Option<Owners>,
     /// Namespace and name, where it is one object.
     pub one: Option<(String, String)>,
+    /// What health is judged by, besides what is known of the kind: where that changes, all objects are
+    /// looked at again.
+    pub judged_by: String,
 }
 
 impl Scope {
@@ -50,6 +54,7 @@ pub fn wanted(world: &World) -> BTreeSet<Scope> {
             kind: kind.clone(),
             owners: watched.owners,
             one,
+            judged_by: world.judged_by(group, kind),
         };
         if watched.owners.is_some() {
             scopes.insert(scope(None));
@@ -66,7 +71,7 @@ pub fn wanted(world: &World) -> BTreeSet<Scope> {
 }
 
 /// What of an object decides whether it is news; `None` for one that is gone.
-type Face = Option<(String, String, i32)>;
+type Face = Option<(String, String, i32, String)>;
 
 /// A face, and the resource version that showed it.
 #[derive(Clone)]
@@ -105,7 +110,10 @@ impl Live {
         let world = self.known.world();
         let seen = world.seen(object)?;
         Some(Look {
-            face: (!seen.gone).then(|| (seen.uid.clone(), seen.live.clone(), seen.health)),
+            face: (!seen.gone).then(|| {
+                let (uid, live) = (seen.uid.clone(), seen.live.clone());
+                (uid, live, seen.health, seen.judged.clone())
+            }),
             resource_version: seen.resource_version.clone(),
         })
     }
@@ -180,13 +188,20 @@ impl Watcher for Live {
                 .mac(&canonical(&drift::projection(manifest, live)))
                 .to_string()
         });
-        let verdict = health::status(live, now_seconds);
+        let judge = self.known.world().judge_of(&object);
+        let judged = judge.as_ref().map(expression::mark).unwrap_or_default();
+        let verdict = expression::status_by(judge.as_ref(), live, now_seconds);
         let (health, health_message): (Health, _) =
             (verdict.recorded(), verdict.message().to_owned());
         let uid = text(live, "/metadata/uid").to_owned();
         let digest = digest.unwrap_or_default();
         let look = Look {
-            face: Some((uid.clone(), digest.clone(), i32::from(health))),
+            face: Some((
+                uid.clone(),
+                digest.clone(),
+                i32::from(health),
+                judged.clone(),
+            )),
             resource_version: text(live, "/metadata/resourceVersion").to_owned(),
         };
         if self.knows(&object, &look) {
@@ -195,7 +210,7 @@ impl Watcher for Live {
         }
         let known = self.heard_of(&object).and_then(|known| known.face);
         let is_health_alone =
-            known != look.face && matches!(&known, Some((_, before, _)) if *before == digest);
+            known != look.face && matches!(&known, Some((_, before, ..)) if *before == digest);
         let manifest = manifest.filter(|_| !is_health_alone);
         let blamed = manifest
             .as_ref()
@@ -213,6 +228,7 @@ impl Watcher for Live {
             health_message,
             manager: manager.clone(),
             changed: changed.unwrap_or_default(),
+            judged,
         };
         let actor = if manager.is_empty() {
             manager

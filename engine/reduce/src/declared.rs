@@ -29,6 +29,7 @@ pub struct Conclusion {
     pub stalled: bool,
     pub revision: String,
     pub reason: String,
+    pub message: String,
     pub at: i64,
 }
 
@@ -46,6 +47,7 @@ pub struct Declared {
     pub finalizer: bool,
     /// Digest of the labels and annotations that are recorded; empty where there are none.
     pub marks: String,
+    pub labels: BTreeMap<String, String>,
     pub requested_at: String,
     pub handled_at: String,
     /// The rollback that is asked for, done or not.
@@ -54,6 +56,8 @@ pub struct Declared {
     /// The wait that was recorded last, and nothing since.
     pub waiting: Option<(String, String)>,
     pub concluded: Option<Conclusion>,
+    /// The generation that was last acted on, as the status says it.
+    pub observed_generation: Option<i64>,
     /// Failures in a row.
     pub failures: u32,
     /// Failures of the engine's own in a row, and until when to pause for them.
@@ -82,6 +86,7 @@ impl Declared {
         self.deleting = seen.deleting;
         self.finalizer = seen.finalizer;
         self.marks = marks(&seen.labels, &seen.event_metadata);
+        self.labels.clone_from(&seen.labels);
         self.requested_at.clone_from(&seen.requested_at);
         self.rollback.clone_from(&seen.rollback);
     }
@@ -124,12 +129,16 @@ impl Declared {
             self.failures.saturating_add(1)
         };
         self.handled_at.clone_from(&concluded.requested_at);
+        if concluded.ready || concluded.stalled {
+            self.observed_generation = Some(concluded.generation);
+        }
         self.concluded = Some(Conclusion {
             generation: concluded.generation,
             ready: concluded.ready,
             stalled: concluded.stalled,
             revision: concluded.revision.clone(),
             reason: concluded.reason.clone(),
+            message: concluded.message.clone(),
             at: time.0,
         });
     }

@@ -15,6 +15,8 @@ mod repair;
 
 use fluvial_api::HelmReleaseSpec;
 use fluvial_api::helm_release::{HelmReleaseStatus, ReleaseSnapshot};
+use fluvial_api::kustomization::HealthCheckExpression;
+use fluvial_apply::health::expression;
 use fluvial_event::{
     Artifact, ChartDeclared, CommandIssued, Concluded, Event, Hook, HookRun, ObjectRef, Record,
     Rendered, ResourceObserved, Timestamp, command,
@@ -27,6 +29,7 @@ use crate::index::Links;
 use crate::live::Seen;
 use crate::name::Name;
 use crate::owned::Owned;
+use crate::ready::{self, Facts};
 use crate::table::Table;
 
 pub(crate) use kind::Kind;
@@ -167,6 +170,8 @@ pub struct HelmRelease {
     pub(crate) owned: Holdings,
     /// The spec as decisions read it; made from the stored one.
     pub(crate) spec: Option<HelmReleaseSpec>,
+    /// Why an expression in it cannot be evaluated.
+    refusal: Option<String>,
 }
 
 impl HelmRelease {
@@ -216,6 +221,31 @@ impl HelmRelease {
         self.spec = serde_json::from_slice(&declared.spec)
             .ok()
             .filter(|_| declared.invalid.is_empty());
+        self.refusal = self.spec.as_ref().and_then(|spec| {
+            let health = expression::refusal(&spec.health_check_exprs);
+            health.or_else(|| ready::refusal(&spec.depends_on))
+        });
+    }
+
+    /// Its health checks in CEL.
+    pub(crate) fn checks(&self) -> &[HealthCheckExpression] {
+        self.spec
+            .as_ref()
+            .map_or(&[], |spec| &spec.health_check_exprs)
+    }
+
+    /// As an expression about it sees it.
+    fn facts<'a>(&'a self, object: &'a ObjectRef) -> Facts<'a> {
+        let core = &self.core;
+        let status = serde_json::to_value(&core.status).unwrap_or_default();
+        let is_acting = |it: &Attempt| it.action.is_some() || !core.declared.is_ready();
+        Facts {
+            object,
+            declared: &core.declared,
+            is_under_way: core.attempt.as_ref().is_some_and(is_acting),
+            is_checked: false,
+            status: status.as_object().cloned().unwrap_or_default(),
+        }
     }
 
     /// What it refers to.

@@ -9,21 +9,25 @@ mod repair;
 mod rollback;
 
 use fluvial_api::KustomizationSpec;
+use fluvial_apply::health::expression;
 use fluvial_event::{
     Artifact, BuildKustomization, CommandIssued, Concluded, Event, InventoryEntry, ObjectRef,
     ObjectsApplied, ObjectsPruned, RecallManifests, Record, Rendered, ResourceObserved,
     RollbackRequest, Timestamp, command,
 };
 use fluvial_manifest::ObjectId;
+use serde_json::{Map, json};
 use wincode::{SchemaRead, SchemaWrite};
 
 use crate::declared::Declared;
 use crate::holdings::Holdings;
 use crate::live::Seen;
+use crate::name::Name;
 use crate::owned::{Owned, sentence};
+use crate::ready::{self, Facts};
 use crate::schedule::retry_ms;
 use crate::table::{Identities, Table};
-pub(crate) use decide::inventory_id;
+pub(crate) use decide::{inventory_id, terminal};
 pub(crate) use health::{Verdict, verdict};
 pub(crate) use repair::finding;
 pub use rollback::Hold;
@@ -90,6 +94,8 @@ pub struct Kustomization {
     pub(crate) owned: Holdings,
     /// The spec as decisions read it; made from the stored one.
     pub(crate) spec: Option<KustomizationSpec>,
+    /// Why an expression in it cannot be evaluated.
+    refusal: Option<String>,
 }
 
 impl Kustomization {
@@ -135,6 +141,44 @@ impl Kustomization {
         self.spec = serde_json::from_slice(&declared.spec)
             .ok()
             .filter(|_| declared.invalid.is_empty());
+        self.refusal = self.spec.as_ref().and_then(|spec| {
+            let health = expression::refusal(&spec.health_check_exprs);
+            health.or_else(|| ready::refusal(&spec.depends_on))
+        });
+    }
+
+    /// As an expression about it sees it.
+    fn facts<'a>(&'a self, object: &'a ObjectRef) -> Facts<'a> {
+        let core = &self.core;
+        let revision = |it: &Attempt| it.artifact.revision.clone();
+        let attempted = core.attempt.as_ref().map(revision);
+        let last = || Some(core.declared.concluded.as_ref()?.revision.clone());
+        let mut status = Map::new();
+        for (field, revision) in [
+            ("lastAppliedRevision", Some(core.applied_revision.clone())),
+            ("lastAttemptedRevision", attempted.clone().or_else(last)),
+        ] {
+            if let Some(revision) = revision.filter(|it| !it.is_empty()) {
+                status.insert(field.to_owned(), json!(revision));
+            }
+        }
+        let entry = |(object, owned): (&Name, &Owned)| json!({"id": inventory_id(object), "v": owned.version()});
+        let entries: Vec<_> = self.owned.iter().map(entry).collect();
+        if !entries.is_empty() {
+            status.insert("inventory".to_owned(), json!({"entries": entries}));
+        }
+        let is_as_it_was =
+            core.declared.is_ready() && attempted.as_ref() == Some(&core.applied_revision);
+        Facts {
+            object,
+            declared: &core.declared,
+            is_under_way: core.attempt.is_some() && !is_as_it_was,
+            is_checked: self
+                .spec
+                .as_ref()
+                .is_some_and(|it| it.wait || !it.health_checks.is_empty()),
+            status,
+        }
     }
 
     /// Folds in a record about this object; `seen` is what the cluster was last seen to hold.

@@ -25,6 +25,7 @@ mod live;
 mod name;
 mod oci_repository;
 mod owned;
+mod ready;
 mod schedule;
 #[cfg(test)]
 mod script;

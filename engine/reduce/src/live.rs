@@ -22,6 +22,8 @@ pub struct Seen {
     pub changed: Vec<String>,
     /// Whether it is gone.
     pub gone: bool,
+    /// Mark of the health check in CEL that its health was judged by; empty where there was none.
+    pub judged: String,
 }
 
 impl Seen {
@@ -35,6 +37,7 @@ impl Seen {
             manager: event.manager.clone(),
             changed: event.changed.clone(),
             gone: false,
+            judged: event.judged.clone(),
         }
     }
 
@@ -45,6 +48,7 @@ impl Seen {
             live: event.live.clone(),
             health: event.health,
             health_message: event.health_message.clone(),
+            judged: event.judged.clone(),
             ..Self::default()
         }
     }

@@ -188,6 +188,7 @@ mod tests {
         stalled: bool,
         revision: &'a str,
         reason: &'a str,
+        message: &'a str,
         at: i64,
     }
 
@@ -201,12 +202,14 @@ mod tests {
         deleting: bool,
         finalizer: bool,
         marks: &'a str,
+        labels: std::collections::BTreeMap<&'a str, &'a str>,
         requested_at: &'a str,
         handled_at: &'a str,
         rollback: Option<MirroredRollback<'a>>,
         outstanding: Option<MirroredOutstanding>,
         waiting: Option<(&'a str, &'a str)>,
         concluded: Option<MirroredConclusion<'a>>,
+        observed_generation: Option<i64>,
         failures: u32,
         stumbles: u32,
         paused_until: i64,
@@ -232,6 +235,7 @@ mod tests {
         manager: &'a str,
         changed: Vec<&'a str>,
         gone: bool,
+        judged: &'a str,
     }
 
     fn bincode(value: impl Encode) -> Vec<u8> {
@@ -285,6 +289,7 @@ mod tests {
             spec: b"{}".to_vec(),
             finalizer: true,
             marks: "m".into(),
+            labels: [("tier".to_owned(), "front".to_owned())].into(),
             rollback: Some(RollbackRequest {
                 offset: 41,
                 by: "jane".into(),
@@ -300,9 +305,11 @@ mod tests {
                 generation: 1,
                 ready: true,
                 revision: "main@sha1:00".into(),
+                message: "well".into(),
                 at: i64::MIN,
                 ..Conclusion::default()
             }),
+            observed_generation: Some(1),
             failures: 3,
             ..Declared::default()
         }
@@ -319,6 +326,7 @@ mod tests {
             deleting: false,
             finalizer: true,
             marks: "m",
+            labels: [("tier", "front")].into(),
             requested_at: "",
             handled_at: "",
             rollback: Some(MirroredRollback {
@@ -341,8 +349,10 @@ mod tests {
                 stalled: false,
                 revision: "main@sha1:00",
                 reason: "",
+                message: "well",
                 at: i64::MIN,
             }),
+            observed_generation: Some(1),
             failures: 3,
             stumbles: 0,
             paused_until: 0,
@@ -354,6 +364,7 @@ mod tests {
             health: Health::Failed.into(),
             changed: vec!["spec.replicas".into(), "é".into()],
             gone: true,
+            judged: "sha256:aa".into(),
             ..Seen::default()
         };
         let mirror = MirroredSeen {
@@ -365,6 +376,7 @@ mod tests {
             manager: "",
             changed: vec!["spec.replicas", "é"],
             gone: true,
+            judged: "sha256:aa",
         };
         assert_eq!(write(&seen), bincode(mirror));
     }

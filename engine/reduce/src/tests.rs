@@ -1,6 +1,7 @@
 //! The rules of a Kustomization, as scripts: what is told, and what is decided because of it.
 
 mod absurd;
+mod expressions;
 mod git;
 mod helm;
 mod helm_release;

@@ -56,6 +56,8 @@ pub struct World {
     pub(crate) seen: Table<Seen>,
     // What follows is derived: it is never stored and is no part of the state.
     index: Index,
+    /// Who judges health by expressions of its own.
+    judges: BTreeSet<Name>,
     suspects: Table<Suspects>,
     touched: Touched,
     timers: Table<Timestamp>,
@@ -365,6 +367,11 @@ impl World {
     }
 
     fn relink(&mut self, object: &Name) {
+        if self.checks_of(object).is_empty() {
+            self.judges.remove(object);
+        } else {
+            self.judges.insert(object.clone());
+        }
         let links = self.links(object);
         for left in self.index.set(object, links) {
             if self.seen.remove(&left).is_some() {

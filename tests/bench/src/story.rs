@@ -237,7 +237,7 @@ impl Story {
                 rendered: Some(rendered),
                 action: Action::Configured.into(),
                 health: Health::Current.into(),
-                health_message: String::new(),
+                ..AppliedObject::default()
             });
         }
         ObjectsApplied {

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::runtime::Runtime;
 
 /// Kind, API version, plural, and whether it lives in a namespace.
-const KINDS: [(&str, &str, &str, bool); 25] = [
+const KINDS: [(&str, &str, &str, bool); 26] = [
     (
         "Alert",
         "notification.toolkit.fluxcd.io/v1beta3",
@@ -34,6 +34,7 @@ const KINDS: [(&str, &str, &str, bool); 25] = [
     ),
     ("Deployment", "apps/v1", "deployments", true),
     ("Event", "v1", "events", true),
+    ("Gauge", "e2e.example.org/v1", "gauges", true),
     (
         "GitRepository",
         "source.toolkit.fluxcd.io/v1",

@@ -1,12 +1,13 @@
 //! A simulated executor: a command, its effect on the models, and the event that answers it.
 
 use fluvial_api::{GitRepositorySpec, KustomizationSpec};
+use fluvial_apply::health::expression;
 use fluvial_apply::{Owner, prune};
 use fluvial_event::{
     Action, AppliedObject, ApplyObjects, Artifact, ArtifactFetched, BuildFailed,
     BuildKustomization, Command, CommandFailed, Commit, Digest, Event, FetchFailed, FetchGit,
-    FinalizerSet, ManifestsBuilt, ObjectFailure, ObjectRef, ObjectsApplied, ObjectsPruned,
-    PruneObjects, Rendered, SetFinalizer, SourceUnchanged, command,
+    FinalizerSet, HealthExpression, ManifestsBuilt, ObjectFailure, ObjectRef, ObjectsApplied,
+    ObjectsPruned, PruneObjects, Rendered, SetFinalizer, SourceUnchanged, command,
 };
 use fluvial_log::BlobStore;
 use fluvial_log::memory::{MemoryBlobs, MemoryLog};
@@ -245,7 +246,7 @@ impl Outside<'_> {
             if trouble.is_some() && self.rng.chance(500) {
                 continue;
             }
-            match self.apply_one(rendered, apply.force, manager) {
+            match self.apply_one(apply, rendered, manager) {
                 Ok(Ok(applied)) => outcome.applied.push(applied),
                 Ok(Err(refused)) => outcome.failures.push(ObjectFailure {
                     object: rendered.object.clone(),
@@ -260,8 +261,8 @@ impl Outside<'_> {
 
     fn apply_one(
         &mut self,
+        apply: &ApplyObjects,
         rendered: &Rendered,
-        force: bool,
         manager: &str,
     ) -> Result<Result<AppliedObject, Refused>, Trouble> {
         let value: Value = self.read(&rendered.manifest).map_err(Trouble)?;
@@ -272,7 +273,7 @@ impl Outside<'_> {
         let written = if skipped {
             Written::Unchanged
         } else {
-            match self.ask(|cluster| cluster.apply_as(&manifest, force, manager))? {
+            match self.ask(|cluster| cluster.apply_as(&manifest, apply.force, manager))? {
                 Ok(written) => written,
                 Err(refused) => return Ok(Err(refused)),
             }
@@ -287,14 +288,22 @@ impl Outside<'_> {
         let Some(live) = self.cluster.live(&object) else {
             return Err(Trouble("what was applied is not there".into()));
         };
+        let shown = wire::live(&object, live);
+        let is_kind = |it: &&HealthExpression| it.group == object.group && it.kind == object.kind;
+        let check = apply.health.iter().find(is_kind);
+        let health = match check {
+            Some(_) => expression::status_by(check, &shown, 0).recorded(),
+            None => live.health,
+        };
         Ok(Ok(AppliedObject {
             rendered: Some(rendered.clone()),
             uid: live.uid.clone(),
             resource_version: live.version.to_string(),
-            live: wire::digest(&value, &wire::live(&object, live)),
+            live: wire::digest(&value, &shown),
             action: action.into(),
-            health: live.health.into(),
+            health: health.into(),
             health_message: String::new(),
+            judged: check.map(expression::mark).unwrap_or_default(),
         }))
     }
 

@@ -305,6 +305,10 @@ pub const ALL: &[(&str, Scenario)] = &[
         engine::an_engine_without_its_state_goes_on_as_if_nothing_was,
     ),
     (
+        "an_expression_judges_and_another_waits_for_that",
+        order::an_expression_judges_and_another_waits_for_that,
+    ),
+    (
         "an_object_made_again_between_two_looks_is_seen",
         drift::an_object_made_again_between_two_looks_is_seen,
     ),

@@ -299,20 +299,3 @@ fn sentences_are_those_of_flux() {
         "failed early due to stalled resources: [Job/shop/job status: 'Failed']"
     );
 }
-
-#[test]
-fn expressions_are_refused_and_not_ignored() {
-    assert_eq!(refuse_expressions(&[]), Ok(()));
-    let expression = HealthCheckExpression {
-        api_version: "example.com/v1".to_owned(),
-        kind: Some("Foo".to_owned()),
-        current: "true".to_owned(),
-        in_progress: None,
-        failed: None,
-    };
-    assert_eq!(
-        refuse_expressions(&[expression]).unwrap_err().to_string(),
-        "cannot evaluate spec.healthCheckExprs[0] for example.com/v1 Foo: this version of Fluvial does not \
-         evaluate CEL; remove spec.healthCheckExprs, and the health of the kind is read from its conditions"
-    );
-}

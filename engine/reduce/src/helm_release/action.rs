@@ -189,7 +189,8 @@ impl HelmRelease {
             return None;
         }
         if !action.is_prepared {
-            return Some(self.apply_objects(object, action.prerequisites.clone(), spec, false));
+            let all = action.prerequisites.clone();
+            return Some(self.apply_objects(object, all, spec, false, world));
         }
         let health = |object: ObjectRef| {
             let health = world
@@ -301,7 +302,7 @@ impl HelmRelease {
         if let Some(due) = self.await_verdict(object, action, spec, now, verdict) {
             return Some(due);
         }
-        Some(self.apply_objects(object, todo, spec, how.force))
+        Some(self.apply_objects(object, todo, spec, how.force, world))
     }
 
     fn needs_apply(&self, rendered: &Rendered, world: &World) -> bool {
@@ -323,10 +324,12 @@ impl HelmRelease {
         objects: Vec<Rendered>,
         spec: &HelmReleaseSpec,
         force: bool,
+        world: &World,
     ) -> Due {
         let declared = &self.core.declared;
         declared.command(command::Kind::ApplyObjects(ApplyObjects {
             object: Some(declared.named(object)),
+            health: world.judges_of(object, &objects),
             objects,
             service_account: spec.service_account_name.clone().unwrap_or_default(),
             force,
@@ -379,6 +382,9 @@ impl HelmRelease {
         let (Some(owned), Some(seen)) = (self.one(object), world.seen.get(object)) else {
             return Health::InProgress;
         };
+        if !world.is_judged(self.checks(), object, seen) {
+            return Health::InProgress;
+        }
         let is_stale = seen.is_older_than(&owned.resource_version) && seen.live != owned.live;
         if is_stale && !seen.gone {
             Health::InProgress

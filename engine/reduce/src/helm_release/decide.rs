@@ -9,7 +9,8 @@ use fluvial_event::{
 
 use super::next::Next;
 use super::{Attempt, End, HelmRelease, Kind, fingerprint};
-use crate::kustomization::inventory_id;
+use crate::kustomization::{inventory_id, terminal};
+use crate::ready;
 use crate::schedule::{Due, jittered_ms, retry_ms};
 use crate::world::World;
 
@@ -45,6 +46,9 @@ impl HelmRelease {
         if spec.suspend {
             let message = "reconciliation is suspended".to_owned();
             return declared.wait_for(object, "Suspended", message);
+        }
+        if let Some(why) = &self.refusal {
+            return self.refuse(object, "InvalidCELExpression", &terminal(why));
         }
         if let Some(due) = self.declare_chart(object, spec, world) {
             return due;
@@ -117,7 +121,7 @@ impl HelmRelease {
         world: &World,
     ) -> Due {
         let declared = &self.core.declared;
-        if let Some(message) = Self::unmet_dependency(object, spec, world) {
+        if let Some(message) = self.unmet_dependency(object, spec, world) {
             return declared.wait_for(object, "DependencyNotReady", message);
         }
         let Some(source) = self.source(object) else {
@@ -158,19 +162,25 @@ impl HelmRelease {
 
     /// The first dependency that is not ready, as a sentence.
     fn unmet_dependency(
+        &self,
         object: &ObjectRef,
         spec: &HelmReleaseSpec,
         world: &World,
     ) -> Option<String> {
         Self::dependencies_of(object, spec)
             .into_iter()
-            .find_map(|dependency| {
+            .zip(&spec.depends_on)
+            .find_map(|(dependency, said)| {
                 let name = format!("'{}/{}'", dependency.namespace, dependency.name);
                 let Some(other) = world.releases.get(&dependency) else {
                     return Some(format!("unable to get {name} dependency: not found"));
                 };
                 if let Some(cycle) = world.cycle_through(object) {
                     return Some(format!("circular dependency: {cycle}"));
+                }
+                if let Some(source) = ready::expression(said) {
+                    let (this, other) = (self.facts(object), other.facts(&dependency));
+                    return ready::unmet(source, &this, &other, &name);
                 }
                 let is_ready = other.core.declared.is_ready();
                 (!is_ready).then(|| format!("dependency {name} is not ready"))
@@ -343,16 +353,11 @@ fn unsupported(spec: &HelmReleaseSpec) -> Option<&'static str> {
     let is_client_side = |it: Option<ServerSideApply>| it == Some(ServerSideApply::Disabled);
     [
         (spec.kube_config.is_some(), "kubeConfig"),
-        (!spec.health_check_exprs.is_empty(), "healthCheckExprs"),
         (
             spec.wait_strategy
                 .as_ref()
                 .is_some_and(|it| it.name == "legacy"),
             "waitStrategy.name legacy",
-        ),
-        (
-            spec.depends_on.iter().any(|it| it.ready_expr.is_some()),
-            "dependsOn[].readyExpr",
         ),
         (
             spec.install.server_side_apply == Some(false),

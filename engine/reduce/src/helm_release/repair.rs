@@ -73,6 +73,7 @@ impl HelmRelease {
         let declared = &self.core.declared;
         Ok(declared.command(command::Kind::ApplyObjects(ApplyObjects {
             object: Some(declared.named(object)),
+            health: world.judges_of(object, &objects),
             objects,
             service_account: spec.service_account_name.clone().unwrap_or_default(),
             force: false,

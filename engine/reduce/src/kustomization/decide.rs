@@ -11,6 +11,7 @@ use super::health::Verdict;
 use super::{Attempt, End, Kustomization, fingerprint};
 use crate::name::Name;
 use crate::owned::Owned;
+use crate::ready;
 use crate::schedule::{Due, jittered_ms};
 use crate::world::World;
 
@@ -19,6 +20,8 @@ const STAGE_MS_MAX: i64 = 60_000;
 /// How many objects one command deletes, so that no record of it can be too large; the rest follow when
 /// those are gone.
 const PRUNE_OBJECTS_MAX: usize = 10_000;
+/// Of a later version, perhaps.
+const UNREADABLE: &str = "the recorded spec cannot be read by this version";
 
 impl Kustomization {
     /// What is due. Asked twice without news in between, it answers the same.
@@ -37,13 +40,16 @@ impl Kustomization {
             return self.proceed(object, attempt, now, world);
         }
         if !declared.invalid.is_empty() {
-            return self.refuse(object, &declared.invalid);
+            return self.refuse(object, "InvalidSpec", &declared.invalid);
         }
         let Some(spec) = &self.spec else {
-            return self.refuse(object, "the recorded spec cannot be read by this version");
+            return self.refuse(object, "InvalidSpec", UNREADABLE);
         };
         if spec.suspend {
             return self.wait_for_resume(object);
+        }
+        if let Some(why) = &self.refusal {
+            return self.refuse(object, "InvalidCELExpression", &terminal(why));
         }
         if let Some(rollback) = self.asked() {
             return self.roll_back(object, rollback, spec, world);
@@ -128,7 +134,7 @@ impl Kustomization {
             };
             return declared.wait_for(object, "ArtifactFailed", message);
         };
-        if let Some(message) = Self::unmet_dependency(object, spec, artifact, world) {
+        if let Some(message) = self.unmet_dependency(object, spec, artifact, world) {
             return declared.wait_for(object, "DependencyNotReady", message);
         }
         declared.command(command::Kind::BuildKustomization(BuildKustomization {
@@ -141,6 +147,7 @@ impl Kustomization {
 
     /// The first dependency that is not ready, as a sentence.
     fn unmet_dependency(
+        &self,
         object: &ObjectRef,
         spec: &KustomizationSpec,
         artifact: &Artifact,
@@ -152,13 +159,18 @@ impl Kustomization {
         let source = World::source_of(object, spec);
         World::dependencies_of(object, spec)
             .into_iter()
-            .find_map(|dependency| {
+            .zip(&spec.depends_on)
+            .find_map(|(dependency, said)| {
                 let name = format!("'{}/{}'", dependency.namespace, dependency.name);
                 let Some(other) = world.kustomizations.get(&dependency) else {
                     return Some(format!("dependency {name} not found"));
                 };
                 if let Some(cycle) = world.cycle_through(object) {
                     return Some(format!("circular dependency: {cycle}"));
+                }
+                if let Some(source) = ready::expression(said) {
+                    let (this, other) = (self.facts(object), other.facts(&dependency));
+                    return ready::unmet(source, &this, &other, &name);
                 }
                 if !other.core.declared.is_ready() {
                     return Some(format!("dependency {name} is not ready"));
@@ -183,7 +195,7 @@ impl Kustomization {
     /// The next step of an attempt.
     fn proceed(&self, object: &ObjectRef, attempt: &Attempt, now: Timestamp, world: &World) -> Due {
         let Some(spec) = &self.spec else {
-            return self.refuse(object, "the recorded spec cannot be read by this version");
+            return self.refuse(object, "InvalidSpec", UNREADABLE);
         };
         if let Some(end) = &attempt.end {
             return self.conclude_with(object, attempt, now, Err(end.clone()));
@@ -250,10 +262,11 @@ impl Kustomization {
                 .declared
                 .command(command::Kind::ApplyObjects(ApplyObjects {
                     object: Some(self.core.declared.named(object)),
-                    objects: todo,
                     service_account: spec.service_account_name.clone().unwrap_or_default(),
                     force: spec.force,
                     repair: String::new(),
+                    health: world.judges_of(object, &todo),
+                    objects: todo,
                 })),
         )
     }
@@ -499,7 +512,7 @@ impl Kustomization {
     }
 
     /// A declaration that cannot be read is concluded once for each generation.
-    fn refuse(&self, object: &ObjectRef, why: &str) -> Due {
+    fn refuse(&self, object: &ObjectRef, reason: &str, why: &str) -> Due {
         let declared = &self.core.declared;
         if declared.is_concluded() {
             return Due::Never;
@@ -509,11 +522,16 @@ impl Kustomization {
             generation: declared.generation,
             requested_at: declared.requested_at.clone(),
             stalled: true,
-            reason: "InvalidSpec".into(),
+            reason: reason.to_owned(),
             message: why.to_owned(),
             ..Concluded::default()
         })))
     }
+}
+
+/// Flux's words for what only a change of the declaration can help.
+pub(crate) fn terminal(why: &str) -> String {
+    format!("Reconciliation failed terminally due to configuration error: {why}")
 }
 
 pub(crate) fn inventory_id(object: &ObjectRef) -> String {

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use fluvial_api::KustomizationSpec;
+use fluvial_api::kustomization::HealthCheckExpression;
 use fluvial_event::{Health, ObjectRef, Rendered};
 
 use super::{Attempt, Kustomization};
@@ -43,14 +44,25 @@ impl Kustomization {
                     let health = if self.one(&target).is_some() {
                         self.health_of(&target, world)
                     } else {
-                        world
-                            .seen
-                            .get(&target)
-                            .map_or(Health::NotFound, crate::live::Seen::health)
+                        let seen = world.seen.get(&target);
+                        seen.map_or(Health::NotFound, |seen| {
+                            if world.is_judged(self.checks(), &target, seen) {
+                                seen.health()
+                            } else {
+                                Health::InProgress
+                            }
+                        })
                     };
                     (Cow::Owned(target), health)
                 }),
         )
+    }
+
+    /// Its health checks in CEL.
+    pub(crate) fn checks(&self) -> &[HealthCheckExpression] {
+        self.spec
+            .as_ref()
+            .map_or(&[], |spec| &spec.health_check_exprs)
     }
 
     pub(super) fn verdict<'a>(
@@ -72,6 +84,9 @@ impl Kustomization {
             return Health::InProgress;
         };
         let is_held = !owned.has_drifted(Some(seen));
+        if !world.is_judged(self.checks(), object, seen) {
+            return Health::InProgress;
+        }
         let is_stale = seen.is_older_than(&owned.resource_version) && seen.live != owned.live;
         if seen.gone || owned.live.is_empty() || is_held && !is_stale {
             seen.health()

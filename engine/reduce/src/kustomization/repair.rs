@@ -53,6 +53,7 @@ impl Kustomization {
             .declared
             .command(command::Kind::ApplyObjects(ApplyObjects {
                 object: Some(self.core.declared.named(object)),
+                health: world.judges_of(object, &objects),
                 objects,
                 service_account: spec.service_account_name.clone().unwrap_or_default(),
                 force: spec.force,

@@ -1,9 +1,11 @@
 //! What is asked of the world: by reducers of each other, and by the rest of the engine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fluvial_api::KustomizationSpec;
-use fluvial_event::{Artifact, Id, ObjectRef, Rendered, Timestamp};
+use fluvial_api::kustomization::HealthCheckExpression;
+use fluvial_apply::health::expression;
+use fluvial_event::{Artifact, HealthExpression, Id, ObjectRef, Rendered, Timestamp};
 
 use super::{Kind, World};
 use crate::bystander::Bystander;
@@ -117,6 +119,53 @@ impl World {
         None
     }
 
+    /// The health checks in CEL of an owner.
+    pub(crate) fn checks_of(&self, owner: &impl Identified) -> &[HealthCheckExpression] {
+        let kustomization = self.kustomizations.get(owner).map(Kustomization::checks);
+        let release = || self.releases.get(owner).map(HelmRelease::checks);
+        kustomization.or_else(release).unwrap_or_default()
+    }
+
+    /// The health checks in CEL that are for some of `objects`, which are about to be applied by `owner`.
+    pub(crate) fn judges_of(
+        &self,
+        owner: &ObjectRef,
+        objects: &[Rendered],
+    ) -> Vec<HealthExpression> {
+        if self.judges.is_empty() {
+            return Vec::new();
+        }
+        let mut all: BTreeMap<_, HealthExpression> = BTreeMap::new();
+        for object in objects.iter().filter_map(|it| it.object.as_ref()) {
+            let own = || expression::find(self.checks_of(owner), &object.group, &object.kind);
+            let check = self
+                .judge_of(object)
+                .or_else(|| own().map(expression::recorded));
+            if let Some(check) = check {
+                let kind = object.kind.clone();
+                let check = HealthExpression { kind, ..check };
+                all.entry((object.group.clone(), object.kind.clone()))
+                    .or_insert(check);
+            }
+        }
+        all.into_values().collect()
+    }
+
+    /// Whether the health of `object` was judged as one with `checks` wants it: what was seen before is
+    /// judged again once the watch has begun anew.
+    pub(crate) fn is_judged(
+        &self,
+        checks: &[HealthCheckExpression],
+        object: &ObjectRef,
+        seen: &Seen,
+    ) -> bool {
+        if checks.is_empty() || seen.gone {
+            return true;
+        }
+        let judge = self.judge_of(object);
+        seen.judged == judge.as_ref().map(expression::mark).unwrap_or_default()
+    }
+
     /// The owned objects of `object` that something was heard of since they were last in order.
     pub(crate) fn suspects(&self, object: &ObjectRef) -> impl Iterator<Item = &Name> {
         let suspects = self.suspects.get(object);
@@ -224,6 +273,27 @@ impl World {
     /// Who watches an object.
     pub fn watched(&self, object: &ObjectRef) -> Option<&Watched> {
         self.index.watched(object).map(|(_, watched)| watched)
+    }
+
+    /// The health check in CEL that an object's health is judged by: that of the first who watches it and
+    /// has one for its kind.
+    pub fn judge_of(&self, object: &ObjectRef) -> Option<HealthExpression> {
+        if self.judges.is_empty() {
+            return None;
+        }
+        let by = &self.watched(object)?.by;
+        let find = |by| expression::find(self.checks_of(by), &object.group, &object.kind);
+        by.iter().find_map(find).map(expression::recorded)
+    }
+
+    /// What the health of a kind's objects is judged by: another text where that is another.
+    pub fn judged_by(&self, group: &str, kind: &str) -> String {
+        let check = |by| expression::find(self.checks_of(by), group, kind);
+        let checks = self.judges.iter().filter_map(check);
+        let marks: BTreeSet<_> = checks
+            .map(|it| expression::mark(&expression::recorded(it)))
+            .collect();
+        marks.into_iter().collect::<Vec<_>>().join(" ")
     }
 
     /// Whether one who watches an object has a command under way, which may be writing it just now.

@@ -13,7 +13,7 @@ use crate::state::{self, Error, Key, Value};
 /// How the world is stored and read back.
 impl World {
     /// The format of what is stored: a state of another one is folded again.
-    pub const FORMAT: &str = "world/8";
+    pub const FORMAT: &str = "world/9";
 
     /// What changed since this was last asked: keys with their values, `None` for what is gone.
     pub fn changes(&mut self) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {

@@ -14,6 +14,7 @@ mod asked;
 mod deletion;
 mod drift;
 mod errors;
+mod expressions;
 mod flags;
 mod health;
 mod hostile;
@@ -46,6 +47,7 @@ fn a_commit_becomes_a_healthy_cluster() {
         deletion::SCENARIOS,
         drift::SCENARIOS,
         errors::SCENARIOS,
+        expressions::SCENARIOS,
         flags::SCENARIOS,
         health::SCENARIOS,
         hostile::SCENARIOS,

@@ -105,6 +105,44 @@ pub(super) fn a_chain_comes_up_in_order_after_an_outage(it: &mut Play) {
     assert!(numbers.is_sorted(), "made in the order {numbers:?}");
 }
 
+pub(super) fn an_expression_judges_and_another_waits_for_that(it: &mut Play) {
+    let judged = |current: &str| {
+        let checks = json!([{"apiVersion": "v1", "kind": "ConfigMap", "current": current}]);
+        let spec = with(spec("s0", "p"), "wait", true.into());
+        with(spec, "healthCheckExprs", checks)
+    };
+    let folders = |data: &str| {
+        [
+            ("p", vec![config("a").with("data", data)]),
+            ("q", vec![config("b").with("data", data)]),
+        ]
+    };
+    it.commit(&folders("1"));
+    it.declare("k", judged("data.data == '2'"));
+    let ready = "dep.status.conditions.exists(e, e.type == 'Healthy' && e.status == 'True')";
+    it.declare(
+        "l",
+        with(
+            spec("s0", "q"),
+            "dependsOn",
+            json!([{"name": "k", "readyExpr": ready}]),
+        ),
+    );
+    it.minutes(20);
+    assert!(!it.ready("k") && !it.ready("l") && !it.has(&config("b")));
+    it.commit(&folders("2"));
+    it.minutes(20);
+    assert!(it.ready("k") && it.ready("l"));
+    // Nothing is applied, and yet it is judged again.
+    it.declare("k", judged("data.data == '3'"));
+    it.minutes(20);
+    assert!(!it.ready("k"));
+    it.commit(&folders("3"));
+    it.minutes(20);
+    assert!(it.ready("k") && it.ready("l"));
+    assert_eq!(it.value(&config("b"), "data"), "3");
+}
+
 pub(super) fn a_dependency_deleted_midway_holds_up_what_is_new(it: &mut Play) {
     it.commit(&[("p", vec![deployment("a")]), ("q", vec![config("b")])]);
     it.declare("k", with(spec("s0", "p"), "wait", true.into()));

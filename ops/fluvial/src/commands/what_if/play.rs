@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context as _, Result, bail, ensure};
 use fluvial_api::kinds::{self, Kind};
 use fluvial_api::{GitRepositorySpec, KustomizationSpec};
+use fluvial_apply::health::expression;
 use fluvial_apply::{Owner, Scope, normalize};
 use fluvial_event::{
     Action, AppliedObject, ApplyObjects, Artifact, ArtifactFetched, BuildFailed,
-    BuildKustomization, Digest, Event, FinalizerSet, Health, Id, ManifestsBuilt, ObjectRef,
-    ObjectsApplied, ObjectsPruned, PruneObjects, Rendered, ResourceDeleted, ResourceObserved,
-    SetFinalizer, SourceUnchanged, command,
+    BuildKustomization, Digest, Event, FinalizerSet, Health, HealthExpression, Id, ManifestsBuilt,
+    ObjectObserved, ObjectRef, ObjectsApplied, ObjectsPruned, PruneObjects, Rendered,
+    ResourceDeleted, ResourceObserved, SetFinalizer, SourceUnchanged, command,
 };
 use fluvial_execute::{build, variables};
 use fluvial_log::Key;
@@ -112,7 +113,7 @@ impl<'a> Play<'a> {
         };
         self.rehearsal.tell(asked);
         let mut answered = 0;
-        while let Some(order) = self.rehearsal.order() {
+        while let Some(order) = self.next() {
             answered += 1;
             ensure!(
                 answered <= ORDERS_MAX,
@@ -126,6 +127,37 @@ impl<'a> Play<'a> {
             self.source
         );
         self.conclude()
+    }
+
+    fn next(&mut self) -> Option<Order> {
+        let order = self.rehearsal.order();
+        if order.is_none() {
+            self.judge_again();
+        }
+        order.or_else(|| self.rehearsal.order())
+    }
+
+    /// What another expression is to judge is healthy by it, as in a healthy cluster.
+    fn judge_again(&mut self) {
+        let world = self.rehearsal.world();
+        let judged = world.all_watched().filter_map(|(object, _)| {
+            let mark = expression::mark(&world.judge_of(object)?);
+            let seen = world
+                .seen(object)
+                .filter(|it| !it.gone && it.judged != mark)?;
+            Some(ObjectObserved {
+                object: Some(object.clone()),
+                uid: seen.uid.clone(),
+                resource_version: seen.resource_version.clone(),
+                live: seen.live.clone(),
+                health: Health::Current.into(),
+                judged: mark,
+                ..ObjectObserved::default()
+            })
+        });
+        for seen in judged.collect::<Vec<_>>() {
+            self.rehearsal.tell(seen);
+        }
     }
 
     fn note_what_is_under_way(&mut self) {
@@ -340,6 +372,9 @@ impl<'a> Play<'a> {
         let mut applied = Vec::new();
         for rendered in command.objects {
             let object = rendered.object.clone().unwrap_or_default().identity();
+            let is_kind =
+                |it: &&HealthExpression| it.group == object.group && it.kind == object.kind;
+            let check = command.health.iter().find(is_kind);
             let value = self.value(&rendered)?;
             let action = match self.before.get(&object) {
                 None => Action::Created,
@@ -355,6 +390,7 @@ impl<'a> Play<'a> {
                 live: rendered.manifest.clone(),
                 action: action.into(),
                 health: Health::Current.into(),
+                judged: check.map(expression::mark).unwrap_or_default(),
                 rendered: Some(rendered),
                 ..AppliedObject::default()
             });
