@@ -4,7 +4,11 @@ use serde::{Serialize, Serializer, ser::Error};
 
 use crate::{Action, Health};
 
+/// A field that nobody set, as the spec of a source that a chart is packed from, is null.
 pub(crate) fn raw<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    if bytes.is_empty() {
+        return serializer.serialize_unit();
+    }
     let value: serde_json::Value = serde_json::from_slice(bytes).map_err(S::Error::custom)?;
     value.serialize(serializer)
 }

@@ -594,4 +594,6 @@ fn every_event_reads_as_json() {
         let json = serde_json::to_value(&event).unwrap();
         assert_eq!(json["type"], event.name());
     }
+    let bare = serde_json::to_value(Event::from(ResourceObserved::default())).unwrap();
+    assert!(bare["data"]["spec"].is_null(), "{bare}");
 }
