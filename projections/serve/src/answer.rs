@@ -1,17 +1,21 @@
 //! The API: what is answered to a request, by the objects of one moment.
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
+use std::time::Duration;
+
+use fluvial_event::Offset;
 use serde_json::{Value, json};
 
-use crate::discovery;
+use crate::discovery::{self, VERBS};
 use crate::page::{self, Token};
 use crate::path::{self, Place, Target};
 use crate::resource::Resource;
 use crate::select::Selector;
 use crate::status::{not_found, refuse};
 use crate::table::{self, Include};
+use crate::watch::Watch;
 use crate::world::World;
 
 /// What is asked.
@@ -40,6 +44,16 @@ pub struct Answer {
     pub warnings: Vec<String>,
     /// What is sent.
     pub body: Value,
+    /// What is told instead, for as long as the client listens.
+    pub watch: Option<Box<Watch>>,
+}
+
+/// How a client would have objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    Whole,
+    Partial,
+    Table(Include),
 }
 
 const JSON: &str = "application/json";
@@ -52,6 +66,7 @@ impl Answer {
             content_type: JSON,
             warnings: Vec::new(),
             body,
+            watch: None,
         }
     }
 }
@@ -146,7 +161,7 @@ fn review(body: &[u8]) -> Answer {
         return refuse(400, "BadRequest", "cannot read the review: send it as JSON");
     };
     let verb = review["spec"]["resourceAttributes"]["verb"].as_str();
-    let is_allowed = verb.is_none_or(|it| ["get", "list"].contains(&it));
+    let is_allowed = verb.is_none_or(|it| VERBS.contains(&it));
     let reason = if is_allowed {
         ""
     } else {
@@ -173,11 +188,40 @@ fn versioned(object: &Value, resource: &Resource, place: &Place) -> Value {
     object
 }
 
-fn include(request: &Request) -> Include {
-    match request.query("includeObject") {
-        "None" => Include::None,
-        "Object" => Include::Object,
-        _ => Include::Metadata,
+impl Form {
+    fn of(request: &Request) -> Self {
+        if request.accepts("Table") {
+            Self::Table(match request.query("includeObject") {
+                "None" => Include::None,
+                "Object" => Include::Object,
+                _ => Include::Metadata,
+            })
+        } else if request.accepts("PartialObjectMetadata")
+            || request.accepts("PartialObjectMetadataList")
+        {
+            Self::Partial
+        } else {
+            Self::Whole
+        }
+    }
+
+    /// One object in this form.
+    pub(crate) fn one(
+        self,
+        world: &World,
+        resource: &Resource,
+        place: &Place,
+        object: &Value,
+    ) -> Value {
+        let object = versioned(object, resource, place);
+        match self {
+            Self::Whole => object,
+            Self::Partial => table::partial(&object),
+            Self::Table(include) => {
+                let metadata = json!({"resourceVersion": object["metadata"]["resourceVersion"]});
+                table::table(resource, &[object], world.time(), include, &metadata)
+            }
+        }
     }
 }
 
@@ -192,35 +236,50 @@ fn get(world: &World, resource: &Resource, place: &Place, name: &str, request: &
         answer.warnings = world.warnings(resource);
         return answer;
     };
-    let object = versioned(object, resource, place);
-    let metadata = json!({"resourceVersion": object["metadata"]["resourceVersion"]});
-    let body = if request.accepts("Table") {
-        table::table(
-            resource,
-            &[object],
-            world.time(),
-            include(request),
-            &metadata,
-        )
-    } else if request.accepts("PartialObjectMetadata") {
-        table::partial(&object)
-    } else {
-        object
+    Answer {
+        warnings: world.warnings(resource),
+        ..Answer::json(200, Form::of(request).one(world, resource, place, object))
+    }
+}
+
+/// Where a watch goes on from, and what it tells.
+fn watch(
+    world: &World,
+    resource: &Resource,
+    place: &Place,
+    request: &Request,
+    selector: Selector,
+) -> Answer {
+    let since = match request.query("resourceVersion") {
+        "" | "0" => None,
+        _ if request.is_on("sendInitialEvents") => None,
+        text => match text.parse().map(Offset) {
+            Ok(since) if since >= world.offset() => Some(since),
+            Ok(_) => {
+                let message = format!("too old: this is the past as of offset {}", world.offset());
+                return refuse(410, "Expired", &message);
+            }
+            Err(_) => return refuse(400, "BadRequest", "invalid resource version"),
+        },
+    };
+    let timeout = request.query("timeoutSeconds").parse().ok();
+    let watch = Watch {
+        resource: resource.clone(),
+        place: place.clone(),
+        selector,
+        form: Form::of(request),
+        since,
+        with_bookmarks: request.is_on("allowWatchBookmarks"),
+        timeout: timeout.map(Duration::from_secs),
     };
     Answer {
         warnings: world.warnings(resource),
-        ..Answer::json(200, body)
+        watch: Some(Box::new(watch)),
+        ..Answer::json(200, Value::Null)
     }
 }
 
 fn list(world: &World, resource: &Resource, place: &Place, request: &Request) -> Answer {
-    if request.is_on("watch") {
-        return refuse(
-            405,
-            "MethodNotAllowed",
-            "cannot watch the past: leave out --watch, and list at other offsets to see what changed",
-        );
-    }
     let selector = match Selector::read(
         request.query("labelSelector"),
         request.query("fieldSelector"),
@@ -228,6 +287,9 @@ fn list(world: &World, resource: &Resource, place: &Place, request: &Request) ->
         Ok(selector) => selector,
         Err(message) => return refuse(400, "BadRequest", &message),
     };
+    if request.is_on("watch") {
+        return watch(world, resource, place, request, selector);
+    }
     let after = match request.query("continue") {
         "" => None,
         text => match Token::read(text).filter(|it| it.offset == world.offset()) {
@@ -282,19 +344,19 @@ fn listed(
     objects: &[Value],
     metadata: &Value,
 ) -> Value {
-    if request.accepts("Table") {
-        return table::table(resource, objects, world.time(), include(request), metadata);
-    }
-    let (kind, api_version, items) = if request.accepts("PartialObjectMetadataList") {
-        let items = objects.iter().map(table::partial).collect();
-        (
-            "PartialObjectMetadata".to_owned(),
-            "meta.k8s.io/v1".to_owned(),
-            items,
-        )
-    } else {
-        let version = resource.api_version(&place.version);
-        (resource.kind.clone(), version, objects.to_vec())
+    let (kind, api_version, items) = match Form::of(request) {
+        Form::Table(include) => {
+            return table::table(resource, objects, world.time(), include, metadata);
+        }
+        Form::Partial => {
+            let items = objects.iter().map(table::partial).collect();
+            let kind = "PartialObjectMetadata".to_owned();
+            (kind, "meta.k8s.io/v1".to_owned(), items)
+        }
+        Form::Whole => {
+            let version = resource.api_version(&place.version);
+            (resource.kind.clone(), version, objects.to_vec())
+        }
     };
     json!({
         "kind": format!("{kind}List"),

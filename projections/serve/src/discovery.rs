@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::resource::{Resource, api_version};
 
 /// All that can be done with what is past.
-const VERBS: [&str; 2] = ["get", "list"];
+pub(crate) const VERBS: [&str; 3] = ["get", "list", "watch"];
 
 /// `/api`
 pub(crate) fn core() -> Value {

@@ -18,8 +18,10 @@ mod select;
 mod server;
 mod status;
 mod table;
+mod watch;
 mod world;
 
 pub use answer::{Answer, Request, answer};
-pub use server::{Error, Server};
+pub use server::{Error, Server, Source};
+pub use watch::Watch;
 pub use world::{Secrets, World};

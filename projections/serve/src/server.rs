@@ -7,16 +7,22 @@ use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use fluvial_log::{BlobStore, EventLog};
+use futures::stream;
 use http::{HeaderValue, Response, header};
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::body::{Bytes, Incoming};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Full, Limited, StreamBody};
+use hyper::body::{Bytes, Frame, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout_at};
 
 use crate::answer::{Answer, Request, answer};
 use crate::status::refuse;
+use crate::watch::{Gone, Watch};
 use crate::world::World;
 
 /// Nothing that is answered needs a longer body: reviews are small.
@@ -37,20 +43,41 @@ pub struct Server {
     served: Arc<Served>,
 }
 
+/// The log that a world was folded from: what a watch goes on with.
+#[derive(Clone)]
+pub struct Source {
+    /// Its records.
+    pub log: Arc<dyn EventLog>,
+    /// Its manifests.
+    pub blobs: Arc<dyn BlobStore>,
+}
+
 struct Served {
     world: World,
+    source: Source,
     token: String,
 }
 
+type Body = UnsyncBoxBody<Bytes, Infallible>;
+
 impl Server {
     /// Listens on a port of the loopback interface; 0 is a free one.
-    pub async fn bind(world: World, port: u16, token: String) -> Result<Self, Error> {
+    pub async fn bind(
+        world: World,
+        source: Source,
+        port: u16,
+        token: String,
+    ) -> Result<Self, Error> {
         let failed = |source| Error { port, source };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
             .await
             .map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let served = Arc::new(Served { world, token });
+        let served = Arc::new(Served {
+            world,
+            source,
+            token,
+        });
         Ok(Self {
             listener,
             address,
@@ -90,7 +117,7 @@ impl Server {
 async fn respond(
     served: Arc<Served>,
     request: http::Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+) -> Result<Response<Body>, Infallible> {
     let (head, body) = request.into_parts();
     let mut path: Vec<_> = head
         .uri
@@ -126,11 +153,49 @@ async fn respond(
         accept: accept.unwrap_or_default().to_owned(),
         body: body.to_bytes().to_vec(),
     };
-    Ok(response(&answer(&served.world, &request)))
+    let mut answer = answer(&served.world, &request);
+    let watch = answer.watch.take();
+    let mut response = response(&answer);
+    if let Some(watch) = watch {
+        *response.body_mut() = told(&served, *watch);
+    }
+    Ok(response)
 }
 
-fn response(answer: &Answer) -> Response<Full<Bytes>> {
-    let body = Full::new(Bytes::from(answer.body.to_string()));
+/// What a watch tells, a line for each event; open until it times out or the client leaves.
+fn told(served: &Arc<Served>, watch: Watch) -> Body {
+    /// How many events wait for a client that is slow.
+    const WAITING_MAX: usize = 64;
+    let (sender, receiver) = mpsc::channel(WAITING_MAX);
+    let deadline = watch.timeout.and_then(|it| Instant::now().checked_add(it));
+    let served = Arc::clone(served);
+    tokio::spawn(async move {
+        let told = sender.clone();
+        let played = tokio::task::spawn_blocking(move || {
+            let Source { log, blobs } = &served.source;
+            watch.play(served.world.clone(), &**log, &**blobs, |event| {
+                told.blocking_send(event).map_err(|_closed| Gone)
+            })
+        });
+        if let Err(error) = played.await {
+            tracing::error!(%error, "A watch ended.");
+            return;
+        }
+        sender.closed().await;
+    });
+    let lines = stream::unfold(receiver, move |mut receiver| async move {
+        let next = match deadline {
+            Some(deadline) => timeout_at(deadline, receiver.recv()).await.ok()?,
+            None => receiver.recv().await,
+        };
+        let line = Bytes::from(format!("{}\n", next?));
+        Some((Ok(Frame::data(line)), receiver))
+    });
+    StreamBody::new(lines).boxed_unsync()
+}
+
+fn response(answer: &Answer) -> Response<Body> {
+    let body = Full::new(Bytes::from(answer.body.to_string())).boxed_unsync();
     let mut response = Response::new(body);
     *response.status_mut() = http::StatusCode::from_u16(answer.code).unwrap_or_default();
     let headers = response.headers_mut();

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use fluvial_event::{Digest, ObjectRef, Offset, Timestamp};
+use fluvial_event::{Digest, ObjectRef, Offset, Record, Timestamp};
 use fluvial_log::BlobStore;
-use fluvial_view::difference;
 use fluvial_view::past::{GAP, Past};
+use fluvial_view::{Projection as _, difference};
 use serde_json::{Value, json};
 
 use crate::resource::{self, Resource};
@@ -30,6 +30,12 @@ pub struct World {
     values: difference::Secrets,
 }
 
+/// What became of an object in one record.
+pub(crate) struct Changed {
+    pub(crate) before: Option<Arc<Value>>,
+    pub(crate) after: Option<Arc<Value>>,
+}
+
 /// Group and kind.
 type Kind = (String, String);
 /// Namespace and name.
@@ -43,6 +49,8 @@ impl World {
         blobs: &dyn BlobStore,
         secrets: Secrets,
     ) -> Result<Self, fluvial_log::Error> {
+        let mut past = past;
+        past.take_changed();
         let mut wholes = BTreeMap::new();
         for key in past.objects() {
             if let Some(whole) = past.object(key, manifest(&past, key, blobs)?) {
@@ -108,13 +116,50 @@ impl World {
         warnings
     }
 
-    fn insert(&mut self, key: ObjectRef, whole: Value) {
+    /// Goes on by one record, for somebody who looks at objects of this kind: the others stay as they were,
+    /// but for Secrets, whose values must be known wherever they are copied to.
+    pub(crate) fn advance(
+        &mut self,
+        record: &Record,
+        blobs: &dyn BlobStore,
+        watched: &Resource,
+    ) -> Result<Vec<Changed>, fluvial_log::Error> {
+        self.past.apply(record);
+        let mut changes = Vec::new();
+        let mut wholes = Vec::new();
+        for key in self.past.take_changed() {
+            let is_watched = key.group == watched.group && key.kind == watched.kind;
+            if !is_watched && key.kind != "Secret" {
+                continue;
+            }
+            let manifest = manifest(&self.past, &key, blobs)?;
+            let whole = self.past.object(&key, manifest);
+            if let Some(whole) = &whole {
+                self.values.learn(whole);
+            }
+            if is_watched {
+                wholes.push((key, whole));
+            }
+        }
+        for (key, whole) in wholes {
+            let name = (key.namespace.clone(), key.name.clone());
+            let objects = self.objects.entry((key.group.clone(), key.kind.clone()));
+            let before = objects.or_default().remove(&name);
+            let after = whole.map(|whole| self.insert(key, whole));
+            changes.push(Changed { before, after });
+        }
+        Ok(changes)
+    }
+
+    fn insert(&mut self, key: ObjectRef, whole: Value) -> Arc<Value> {
         let object = match self.secrets {
             Secrets::Shown => whole,
             Secrets::Redacted => self.redacted(whole),
         };
+        let object = Arc::new(object);
         let objects = self.objects.entry((key.group, key.kind)).or_default();
-        objects.insert((key.namespace, key.name), Arc::new(object));
+        objects.insert((key.namespace, key.name), Arc::clone(&object));
+        object
     }
 
     /// Without values of Secrets. What an object is called by stays, whatever it is like.

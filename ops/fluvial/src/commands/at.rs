@@ -6,12 +6,13 @@ use std::io::Read as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, ExitStatus};
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
 use fluvial_event::Offset;
 use fluvial_log::ahead;
-use fluvial_serve::{Secrets, Server, World};
+use fluvial_serve::{Secrets, Server, Source, World};
 use fluvial_view::Projection as _;
 use fluvial_view::past::Past;
 use serde_json::json;
@@ -37,6 +38,7 @@ use crate::{output, position, say};
   fluvial at 9d3e7c11 -- kubectl get ks,deploy -n apps -o wide
   fluvial at 2026-11-23T10:00:00Z -- kubectl describe deployment podinfo -n apps
   fluvial at 4711 --data ./data -- sh -c 'kubectl get cm -A -o yaml > then.yaml'
+  fluvial at 2h -- kubectl get deploy -A --watch   # and what became of it since
   fluvial at 2h --port 8011                # serves until ctrl-c, and prints what to export")]
 pub(crate) struct AtArgs {
     /// When: an offset, a time (RFC 3339), an age such as 2h, a revision, or `now`
@@ -56,9 +58,9 @@ pub(crate) struct AtArgs {
 }
 
 pub(crate) async fn run(globals: &Globals, args: &AtArgs) -> Result<ExitCode> {
-    let world = world(args)?;
+    let (world, source) = world(args)?;
     let (offset, time) = (world.offset(), world.time());
-    let server = Server::bind(world, args.port, token()?).await?;
+    let server = Server::bind(world, source, args.port, token()?).await?;
     let directory = TempDir::with_prefix("fluvial-at-")
         .context("cannot make a directory for the kubeconfig")?;
     let namespace = globals
@@ -85,16 +87,16 @@ pub(crate) async fn run(globals: &Globals, args: &AtArgs) -> Result<ExitCode> {
 }
 
 /// The objects as of the point that was named: folded once, from the first record on.
-fn world(args: &AtArgs) -> Result<World> {
-    let memory = args.data.memory()?;
-    let until = position::parse(&args.at, &memory.index()?)?.offset;
+fn world(args: &AtArgs) -> Result<(World, Source)> {
+    let until = position::parse(&args.at, &args.data.memory()?.index()?)?.offset;
+    let log = Arc::new(args.data.log()?);
     let secrets = if args.unseal_secrets {
         Secrets::Shown
     } else {
         Secrets::Redacted
     };
     let mut past = Past::default();
-    let ended = ahead::for_each(memory.log(), Offset::FIRST, |record| {
+    let ended = ahead::for_each(&*log, Offset::FIRST, |record| {
         if record.offset > until {
             return Err(Ended::Enough);
         }
@@ -104,8 +106,11 @@ fn world(args: &AtArgs) -> Result<World> {
     if let Err(Ended::Failed(error)) = ended {
         return Err(error).context("run `fluvial log verify` to see what else is wrong");
     }
-    World::new(past, memory.log(), secrets)
-        .context("cannot read what was applied; run `fluvial log verify` to see what else is wrong")
+    let world = World::new(past, &*log, secrets).context(
+        "cannot read what was applied; run `fluvial log verify` to see what else is wrong",
+    )?;
+    let blobs = Arc::clone(&log);
+    Ok((world, Source { log, blobs }))
 }
 
 /// Why no more is read.

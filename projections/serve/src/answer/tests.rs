@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 use super::{Answer, Request, answer};
 use crate::world::{Secrets, World};
 
-const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
+pub(crate) const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
 
-fn object(api: (&str, &str, &str), namespace: &str, name: &str) -> ObjectRef {
+pub(crate) fn object(api: (&str, &str, &str), namespace: &str, name: &str) -> ObjectRef {
     ObjectRef {
         group: api.0.to_owned(),
         version: api.1.to_owned(),
@@ -25,11 +25,38 @@ fn object(api: (&str, &str, &str), namespace: &str, name: &str) -> ObjectRef {
     }
 }
 
-/// What a Kustomization has applied, a minute before the end.
-fn applied(log: &MemoryBlobs) -> ObjectsApplied {
+/// A stage that a Kustomization has applied.
+pub(crate) fn stage(blobs: &MemoryBlobs, all: Vec<(ObjectRef, Value)>) -> ObjectsApplied {
+    let applied = all.into_iter().map(|(object, manifest)| AppliedObject {
+        rendered: Some(Rendered {
+            object: Some(object),
+            manifest: blobs
+                .put(manifest.to_string().as_bytes())
+                .unwrap()
+                .to_string(),
+            ..Rendered::default()
+        }),
+        uid: "u".into(),
+        action: Action::Created.into(),
+        health: Health::Current.into(),
+        ..AppliedObject::default()
+    });
+    ObjectsApplied {
+        object: Some(object(
+            ("kustomize.toolkit.fluxcd.io", "v1", "Kustomization"),
+            "apps",
+            "app",
+        )),
+        applied: applied.collect(),
+        ..ObjectsApplied::default()
+    }
+}
+
+/// What was applied a minute before the end.
+fn applied(blobs: &MemoryBlobs) -> ObjectsApplied {
     let (config_map, secret) = (("", "v1", "ConfigMap"), ("", "v1", "Secret"));
     let app = |name: &str| json!({"labels": {"app": name}});
-    let all = [
+    let all = vec![
         (
             object(("apps", "v1", "Deployment"), "apps", "web"),
             json!({"metadata": app("web"), "spec": {"replicas": 3}}),
@@ -55,29 +82,7 @@ fn applied(log: &MemoryBlobs) -> ObjectsApplied {
             json!({"spec": {"x": 1}}),
         ),
     ];
-    let applied = all.into_iter().map(|(object, manifest)| AppliedObject {
-        rendered: Some(Rendered {
-            object: Some(object),
-            manifest: log
-                .put(manifest.to_string().as_bytes())
-                .unwrap()
-                .to_string(),
-            ..Rendered::default()
-        }),
-        uid: "u".into(),
-        action: Action::Created.into(),
-        health: Health::Current.into(),
-        ..AppliedObject::default()
-    });
-    ObjectsApplied {
-        object: Some(object(
-            ("kustomize.toolkit.fluxcd.io", "v1", "Kustomization"),
-            "apps",
-            "app",
-        )),
-        applied: applied.collect(),
-        ..ObjectsApplied::default()
-    }
+    stage(blobs, all)
 }
 
 fn world(secrets: Secrets) -> World {
@@ -108,20 +113,24 @@ fn world(secrets: Secrets) -> World {
     World::new(past, &log, secrets).unwrap()
 }
 
-fn ask(world: &World, method: &str, url: &str, accept: &str) -> Answer {
+/// A request without a body.
+pub(crate) fn request(method: &str, url: &str, accept: &str) -> Request {
     let (path, query) = url.split_once('?').unwrap_or((url, ""));
     let pair = |it: &str| {
         it.split_once('=')
             .map(|(a, b)| (a.to_owned(), b.to_owned()))
     };
-    let request = Request {
+    Request {
         method: method.to_owned(),
         path: path.split('/').map(str::to_owned).collect(),
         query: query.split('&').filter_map(pair).collect(),
         accept: accept.to_owned(),
         body: Vec::new(),
-    };
-    answer(world, &request)
+    }
+}
+
+fn ask(world: &World, method: &str, url: &str, accept: &str) -> Answer {
+    answer(world, &request(method, url, accept))
 }
 
 fn get(url: &str) -> Answer {
@@ -313,9 +322,9 @@ fn nothing_can_be_written_and_nothing_else_found() {
         ),
         (
             "GET",
-            "api/v1/configmaps?watch=true",
-            405,
-            "MethodNotAllowed",
+            "api/v1/configmaps?watch=true&resourceVersion=2",
+            410,
+            "Expired",
         ),
     ] {
         let answer = ask(&world, method, url, "");

@@ -42,6 +42,11 @@ impl Secrets {
         secrets
     }
 
+    /// Also those of another manifest.
+    pub fn learn(&mut self, manifest: &Value) {
+        self.collect(manifest);
+    }
+
     fn collect(&mut self, value: &Value) {
         match value {
             Value::Object(map) => {

@@ -95,6 +95,7 @@ fn kubectl_sees_the_past_as_it_was(scene: &Scene<'_>) {
 
     tables_and_descriptions_are_of_then(scene, &offset);
     selectors_and_pages_narrow(scene, &offset);
+    what_became_of_it_is_told(scene, &offset);
     nothing_can_be_written(scene, &offset);
     no_secret_is_shown(scene, &offset);
 }
@@ -161,6 +162,18 @@ fn selectors_and_pages_narrow(scene: &Scene<'_>, offset: &str) {
         let found = then(scene, &[offset], &get);
         let found: Vec<_> = found.lines().collect();
         assert_eq!(found.join(" "), names, "{words:?}");
+    }
+}
+
+/// Both of these are true of what came later, and end when a watch says so.
+fn what_became_of_it_is_told(scene: &Scene<'_>, offset: &str) {
+    for words in [
+        &["deploy/web", "--for=jsonpath={.spec.replicas}=5"][..],
+        &["configmap/gone", "--for=delete"],
+    ] {
+        let wait = [&["wait", "--timeout=60s"], words].concat();
+        let said = then(scene, &[offset], &wait);
+        assert!(said.contains("condition met"), "{said}");
     }
 }
 
