@@ -147,6 +147,9 @@ mutants! {
     "ignores-the-deletion-policy": "a deletion prunes what is to be left behind",
         "engine/reduce/src/kustomization/deletion.rs",
         "‹!spec.suspend && spec.deletes_objects()›" => "!spec.suspend";
+    "judges-once": "another expression judges nothing that is there already",
+        "engine/ingest/src/live.rs",
+        "judged_by: ‹world.judged_by(group, kind)›," => "String::new()";
     "keeps-every-revision": "a release keeps more revisions than it is to keep",
         "engine/helm/src/release/storage.rs",
         "let surplus = ‹all.len().saturating_sub(kept)›;" => "0";

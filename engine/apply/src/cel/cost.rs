@@ -19,13 +19,13 @@ use cel::{DeclarationError, Env, ExecutionError};
 use super::check::is_space;
 
 /// What one evaluation may cost. A value costs one for each of its parts and for each 16 bytes of text.
-const COST_MAX: u64 = 2_000_000;
+const COST_MAX: u64 = 300_000;
 /// What goes into a function may cost, where the result can be as large as its arguments multiplied.
-const SHORT_MAX: u64 = 1_000;
+const SHORT_MAX: u64 = 500;
 /// What a pattern costs: to compile, and for each byte; one with a count can stand for very much more.
 const PATTERN: u64 = 2_000;
 const PATTERN_BYTE: u64 = 50;
-const PATTERN_WITH_COUNT: u64 = 200_000;
+const PATTERN_WITH_COUNT: u64 = 50_000;
 
 /// The variable that holds the budget.
 pub(super) const BUDGET: &str = "@budget";

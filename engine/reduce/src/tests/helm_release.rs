@@ -1,5 +1,6 @@
 //! The rules of a HelmRelease, as scripts: what is told, and what is decided because of it.
 
+mod expressions;
 mod script;
 
 use fluvial_api::helm_release::{HelmReleaseStatus, ReleaseSnapshot, Snapshots};

@@ -141,6 +141,9 @@ pub(super) fn an_expression_judges_and_another_waits_for_that(it: &mut Play) {
     it.minutes(20);
     assert!(it.ready("k") && it.ready("l"));
     assert_eq!(it.value(&config("b"), "data"), "3");
+    it.declare("k", judged("data.data != '1'"));
+    it.minutes(20);
+    assert!(it.ready("k"), "what is there was not judged again");
 }
 
 pub(super) fn a_dependency_deleted_midway_holds_up_what_is_new(it: &mut Play) {
