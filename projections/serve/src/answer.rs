@@ -6,6 +6,7 @@ pub(crate) mod tests;
 use std::time::Duration;
 
 use fluvial_event::Offset;
+use fluvial_view::past::GAP;
 use serde_json::{Value, json};
 
 use crate::discovery::{self, VERBS};
@@ -236,9 +237,30 @@ fn get(world: &World, resource: &Resource, place: &Place, name: &str, request: &
         answer.warnings = world.warnings(resource);
         return answer;
     };
+    let mut warnings = world.warnings(resource);
+    warnings.extend(gaps(std::slice::from_ref(&**object)));
     Answer {
-        warnings: world.warnings(resource),
+        warnings,
         ..Answer::json(200, Form::of(request).one(world, resource, place, object))
+    }
+}
+
+/// That something of these objects is not known.
+fn gaps(objects: &[Value]) -> Option<String> {
+    let gap = |it: &Value| Some(it["metadata"]["annotations"][GAP].as_str()?.to_owned());
+    let mut gaps: Vec<_> = objects.iter().filter_map(gap).collect();
+    gaps.sort_unstable();
+    match gaps.as_slice() {
+        [] => None,
+        [one] => Some(format!("1 object is not wholly known: {one}")),
+        [first, .., last] if first == last => Some(format!(
+            "{} objects are not wholly known: {first}",
+            gaps.len()
+        )),
+        [_, ..] => Some(format!(
+            "{} objects are not wholly known: the annotation {GAP} of each says why",
+            gaps.len()
+        )),
     }
 }
 
@@ -263,6 +285,7 @@ fn watch(
         },
     };
     let timeout = request.query("timeoutSeconds").parse().ok();
+    let timeout = timeout.filter(|it| *it > 0);
     let watch = Watch {
         resource: resource.clone(),
         place: place.clone(),
@@ -327,8 +350,10 @@ fn list(world: &World, resource: &Resource, place: &Place, request: &Request) ->
         .iter()
         .map(|(_, it)| versioned(it, resource, place))
         .collect();
+    let mut warnings = world.warnings(resource);
+    warnings.extend(gaps(&objects));
     Answer {
-        warnings: world.warnings(resource),
+        warnings,
         ..Answer::json(
             200,
             listed(world, resource, place, request, &objects, &metadata),

@@ -252,7 +252,57 @@ fn decoded(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use fluvial_log::memory::{MemoryBlobs, MemoryLog};
+    use fluvial_view::past::Past;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpStream;
+
     use super::*;
+    use crate::world::Secrets;
+
+    /// All that is answered to a request for this path, with a token that is `right` or not.
+    async fn ask(path: &str, is_right: bool) -> String {
+        let source = Source {
+            log: Arc::new(MemoryLog::default()),
+            blobs: Arc::new(MemoryBlobs::default()),
+        };
+        let world = World::new(Past::default(), &*source.blobs, Secrets::Redacted).unwrap();
+        let server = Server::bind(world, source, 0, "token".to_owned()).await;
+        let server = server.unwrap();
+        let address = server.address;
+        assert_eq!(server.url(), format!("http://{address}/token"));
+        assert!(address.ip().is_loopback());
+        let running = tokio::spawn(server.run());
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let token = if is_right { "token" } else { "tokem" };
+        let request =
+            format!("GET /{token}/{path} HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        running.abort();
+        answer
+    }
+
+    #[tokio::test]
+    async fn only_who_has_the_token_is_answered() {
+        let answer = ask("api/v1/pods", true).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        assert!(answer.contains("warning: 299 - \"pods: "), "{answer}");
+        assert!(answer.contains("\"kind\":\"PodList\""), "{answer}");
+        for path in ["api/v1/pods", "healthz", ""] {
+            let answer = ask(path, false).await;
+            assert!(answer.starts_with("HTTP/1.1 401"), "{path}: {answer}");
+            assert!(answer.contains("fluvial at"), "{answer}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_watch_ends_when_its_time_is_over() {
+        let watch = "api/v1/pods?watch=true&timeoutSeconds=1";
+        let answer = ask(watch, true).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
 
     #[test]
     fn addresses_are_read_as_they_were_meant() {

@@ -261,13 +261,17 @@ fn what_is_not_known_is_warned_of() {
     for (url, words) in [
         ("api/v1/pods", "not those that Kubernetes made"),
         ("api/v1/secrets", "interrupted until offset 3"),
+        ("api/v1/namespaces", "2 objects are not wholly known: only"),
+        (
+            "api/v1/namespaces/apps",
+            "1 object is not wholly known: only",
+        ),
     ] {
         let warnings = get(url).warnings;
-        assert!(
-            warnings.len() == 1 && warnings[0].contains(words),
-            "{warnings:?}"
-        );
+        assert!(warnings[0].contains(words), "{warnings:?}");
     }
+    assert_eq!(get("api/v1/pods").warnings.len(), 1);
+    assert_eq!(get("api/v1/secrets").warnings.len(), 2);
     assert_eq!(get("api/v1/configmaps").warnings, [""; 0]);
 }
 
