@@ -360,3 +360,125 @@ fn no_text_makes_it_panic() {
         drop(ask(&source, &object));
     }
 }
+
+const LEAVES: &[&str] = &[
+    "status",
+    "status.conditions",
+    "metadata.labels",
+    "x",
+    "1",
+    "0",
+    "-9223372036854775807",
+    "2u",
+    "1.5",
+    "1e308",
+    "'ab'",
+    "'é\\u00e9'",
+    "b'\\xff'",
+    "true",
+    "null",
+    "[]",
+    "{}",
+    "int",
+    "optional.none()",
+    "spec.image",
+    "'%'",
+    "'['",
+    "18446744073709551615u",
+    "-1",
+];
+const CALLS: &[&str] = &[
+    "size",
+    "contains",
+    "startsWith",
+    "matches",
+    "replace",
+    "split",
+    "join",
+    "substring",
+    "charAt",
+    "indexOf",
+    "lastIndexOf",
+    "trim",
+    "lowerAscii",
+    "upperAscii",
+    "orValue",
+    "or",
+    "hasValue",
+    "value",
+];
+const GLOBALS: &[&str] = &[
+    "size",
+    "int",
+    "uint",
+    "double",
+    "string",
+    "bytes",
+    "bool",
+    "dyn",
+    "type",
+    "optional.of",
+    "optional.ofNonZeroValue",
+    "base64.encode",
+    "base64.decode",
+    "sets.contains",
+    "sets.equivalent",
+    "sets.intersects",
+    "strings.quote",
+];
+const OPERATORS: &[&str] = &[
+    "+", "-", "*", "/", "%", "==", "!=", "<", ">=", "&&", "||", "in",
+];
+const LOOPS: &[&str] = &["all", "exists", "exists_one", "map", "filter"];
+
+/// Numbers by a seed.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, below: usize) -> usize {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).unwrap_or_default() % below
+    }
+
+    fn one<'a>(&mut self, of: &[&'a str]) -> &'a str {
+        of[self.below(of.len())]
+    }
+
+    /// An expression, which is well formed and seldom makes sense.
+    fn expression(&mut self, depth: usize) -> String {
+        if depth == 0 {
+            return self.one(LEAVES).to_owned();
+        }
+        let first = self.expression(depth - 1);
+        let second = self.expression(depth - 1);
+        match self.below(11) {
+            0 => format!("({first} {} {second})", self.one(OPERATORS)),
+            1 => format!("{first}.{}({second})", self.one(CALLS)),
+            2 => format!("{first}.{}({second}, 1)", self.one(CALLS)),
+            3 => format!("{}({first})", self.one(GLOBALS)),
+            4 => format!("{}({first}, {second})", self.one(GLOBALS)),
+            5 => format!("{first}.{}(x, {second})", self.one(LOOPS)),
+            6 => format!("({first} ? {second} : !{first})"),
+            7 => format!("{first}[{second}]"),
+            8 => format!("[{first}, {second}]"),
+            9 => format!("{{{first}: {second}}}"),
+            _ => format!("{first}.?type[?{second}]"),
+        }
+    }
+}
+
+#[test]
+fn no_expression_makes_it_panic() {
+    let object = object();
+    let mut dice = Dice(11);
+    let mut answers = 0;
+    for _ in 0..20_000 {
+        let depth = 1 + dice.below(4);
+        let answer = ask(&format!("{} == 1 || true", dice.expression(depth)), &object);
+        answers += usize::from(answer.is_ok());
+    }
+    assert!(answers > 10_000, "only {answers} were understood");
+}
