@@ -12,9 +12,9 @@ use clap::{
 };
 
 use crate::commands::{
-    at, blame, build, check, completion, create, debug, delete, deliveries, diff, dora, events,
-    export, get, history, install, log, logs, reconcile, render, replay, rollback, run, stats,
-    suspend, trace, tree, uninstall, version, what_if, why,
+    at, bisect, blame, build, check, completion, create, debug, delete, deliveries, diff, dora,
+    events, export, get, history, install, log, logs, reconcile, render, replay, rollback, run,
+    stats, suspend, trace, tree, uninstall, version, what_if, why,
 };
 use crate::connect::Globals;
 
@@ -32,6 +32,7 @@ use crate::connect::Globals;
   fluvial history kustomization/app --data ./data
   fluvial why deployment/podinfo -n apps --data ./data
   fluvial blame deployment/podinfo spec.replicas --data ./data
+  fluvial bisect deployment/podinfo 'health == \"Current\"' --data ./data
   fluvial diff 2h now --data ./data
   fluvial at 2h -- kubectl get deploy -A   # the cluster as it was
   fluvial what-if HEAD --data ./data       # before it is merged
@@ -52,6 +53,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     // sorted
     At(at::AtArgs),
+    Bisect(bisect::BisectArgs),
     Blame(blame::BlameArgs),
     Build(build::BuildArgs),
     Check(check::CheckArgs),

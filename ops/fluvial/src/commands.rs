@@ -2,6 +2,7 @@
 
 // sorted
 pub(crate) mod at;
+pub(crate) mod bisect;
 pub(crate) mod blame;
 pub(crate) mod build;
 pub(crate) mod check;
@@ -45,6 +46,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
     match command {
         // sorted
         Command::At(args) => at::run(&globals, &args).await,
+        Command::Bisect(args) => bisect::run(&globals, &args),
         Command::Blame(args) => blame::run(&globals, &args),
         Command::Build(args) => build::run(&globals, &args).await,
         Command::Check(args) => check::run(&globals, &args).await,

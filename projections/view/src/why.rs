@@ -3,6 +3,7 @@
 //! An answer is found by walking from the object back through records, as few as it takes. Who reads
 //! them, and how an answer is printed, is for others.
 
+pub mod bisect;
 pub mod blame;
 mod chain;
 mod managed;

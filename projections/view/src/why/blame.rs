@@ -196,7 +196,11 @@ fn secrets_of<E>(
     Ok(Secrets::of(secrets.iter().chain([manifest])))
 }
 
-fn story<P: Past>(past: &P, owner: &ObjectRef, built: Offset) -> Result<Commit, P::Error> {
+pub(super) fn story<P: Past>(
+    past: &P,
+    owner: &ObjectRef,
+    built: Offset,
+) -> Result<Commit, P::Error> {
     let mut asking = Asking {
         past,
         until: built,

@@ -1,5 +1,6 @@
 //! Stories, and what `why` says of them.
 
+mod bisect;
 mod blame;
 mod obstacles;
 

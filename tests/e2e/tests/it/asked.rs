@@ -12,6 +12,10 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         a_difference_names_fields_and_no_secret,
     ),
     (
+        "bisect-finds-the-commit-that-broke-it",
+        bisect_finds_the_commit_that_broke_it,
+    ),
+    (
         "blame-names-the-commit-behind-each-field",
         blame_names_the_commit_behind_each_field,
     ),
@@ -170,6 +174,47 @@ fn why_follows_a_dependency_to_its_root(scene: &Scene<'_>) {
         said.contains("base fails since") && said.contains("nowhere"),
         "{said}"
     );
+}
+
+fn bisect_finds_the_commit_that_broke_it(scene: &Scene<'_>) {
+    scene.begin(&[("a.yaml", &config_map("a", "fast"))]);
+    scene.kustomization("app", json!({}));
+    scene.deployed("app");
+    let broke = scene.commit(&[("a.yaml", &config_map("a", "slow"))]);
+    scene.fetch();
+    scene.deployed("app");
+    scene.commit(&[("a.yaml", &config_map("a", "slower"))]);
+    scene.fetch();
+    scene.deployed("app");
+    let is_fast = ["bisect", "cm/a", "data.value == 'fast'"];
+    let (code, said) = asked(scene, &[&is_fast[..], &["-o", "json"]].concat());
+    assert_eq!(code, 0, "{said}");
+    let found: Value = serde_json::from_str(&said).unwrap();
+    let revision = found["turn"]["commit"]["revision"].as_str();
+    assert!(revision.unwrap_or_default().ends_with(&broke), "{found}");
+    assert_eq!(found["turns"], 1, "{found}");
+    let (code, said) = asked(scene, &is_fast);
+    assert_eq!(code, 0, "{said}");
+    assert!(
+        said.contains("turned false at offset") && said.contains("it is so still"),
+        "{said}"
+    );
+    let (code, said) = asked(scene, &["bisect", "cm/a", "has(data.value)"]);
+    assert!(
+        code == 1 && said.contains("it never turned false"),
+        "{code} {said}"
+    );
+    let (code, said) = asked(scene, &["bisect", "cm/a", "data.value =="]);
+    assert!(code == 2 && said.contains("parse"), "{code} {said}");
+    // The Kustomization itself is asked by its status.
+    let ready = "status.conditions.exists(c, c.type == 'Ready' && c.status == 'True')";
+    scene.commit(&[("a.yaml", "kind: [")]);
+    scene.fetch();
+    wait("bisect to tell that it is not ready", PATIENCE, || {
+        let (code, said) = asked(scene, &["bisect", "ks/app", ready, "--last"]);
+        let is_told = code == 0 && said.contains("it is so still");
+        is_told.then_some(()).ok_or(said)
+    });
 }
 
 fn blame_names_the_commit_behind_each_field(scene: &Scene<'_>) {
